@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole porting contract: what Weft wants of an operating system.
+ *
+ * Nothing outside src/sys names an OS or a CPU. Whoever ports Weft, or checks
+ * it under a model, implements this header and is done. Deadlines are absolute
+ * monotonic nanoseconds as in <weft/base.h>.
+ */
+#ifndef WEFT_SYS_SYS_H
+#define WEFT_SYS_SYS_H
+
+#include "weft/atomic.h"
+#include "weft/base.h"
+
+#include "sys/arch/cpu.h" /* weft__cpu_pause(), weft__cpu_ticks() */
+
+/* ---- futex ---------------------------------------------------------------- */
+
+/* Sleeps while *word == expected, until a wake or the deadline. Returns 0 after
+ * a wake (which may be spurious), -EAGAIN when the word differed, -ETIMEDOUT.
+ * A deadline of 0 returns -ETIMEDOUT at once. Interrupted sleeps go on. */
+int weft__futex_wait(weft_atomic_u32 *word, uint32_t expected, int64_t deadline);
+
+/* Wakes at most `count` sleepers. The word may be gone already: only its address
+ * is used, and the worst is a spurious wake of somebody else. */
+void weft__futex_wake(weft_atomic_u32 *word, int count);
+
+/* ---- threads -------------------------------------------------------------- */
+
+struct weft__thread {
+	uintptr_t handle;
+};
+
+typedef void (*weft__thread_fn)(void *arg);
+
+/* Starts fn(arg) on a new OS thread. `stack_size` in bytes, 0 for the system's
+ * default, rounded up to what the system needs; `name` may be NULL and is cut
+ * to 15 bytes. 0, -EAGAIN (the system's limit), -ENOMEM, -EINVAL; on failure no
+ * thread ran and nothing is left behind. */
+int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, size_t stack_size,
+		       const char *name);
+void weft__thread_join(struct weft__thread thread);
+void weft__thread_detach(struct weft__thread thread);
+void weft__thread_yield(void);
+
+/* Name of the calling thread, as `ps -L` and debuggers show it. */
+void weft__thread_set_name(const char *name);
+void weft__thread_get_name(char *buffer, size_t size);
+
+/* A number that no other live thread of the process has. */
+uint64_t weft__thread_id(void);
+
+/* CPUs that the calling thread may run on just now (its own affinity mask). */
+int weft__thread_cpus(void);
+
+/* The CPU that the caller runs on; a hint. */
+unsigned weft__cpu_current(void);
+
+/* Calls fn(value) as the thread ends, for each thread that has set a non-NULL
+ * value. At most once per key; 0 or -EAGAIN. */
+struct weft__thread_key {
+	uintptr_t key;
+};
+int weft__thread_key_init(struct weft__thread_key *key, void (*fn)(void *value));
+void weft__thread_key_set(struct weft__thread_key key, void *value);
+
+/* Runs `child` in the child of every later fork(). 0 or -ENOMEM. */
+int weft__atfork_child(void (*child)(void));
+
+/* ---- every thread passes a full barrier ------------------------------------ */
+
+/* After the call each thread of the process has executed a full memory barrier
+ * since the call began (membarrier, private expedited). Falls back to a slower
+ * way with the same guarantee where the kernel refuses. Never fails. */
+void weft__barrier_all(void);
+
+/* ---- memory ---------------------------------------------------------------- */
+
+/* Zeroed pages, rounded up to whole pages. NULL when there is no memory. */
+void *weft__pages_map(size_t size);
+void weft__pages_unmap(void *pages, size_t size);
+size_t weft__page_size(void);
+size_t weft__cache_line_size(void);
+
+/* malloc and free; weft__alloc_aligned takes a power of two. Released with
+ * weft__release in each case. NULL when there is no memory. */
+void *weft__alloc(size_t size) __attribute__((malloc));
+void *weft__alloc_zero(size_t count, size_t size) __attribute__((malloc));
+void *weft__alloc_aligned(size_t alignment, size_t size) __attribute__((malloc));
+void weft__release(void *memory);
+
+/* ---- the machine ------------------------------------------------------------ */
+
+/* The same as weft_cpus(), with its ingredients. */
+struct weft__cpu_budget {
+	int online;   /* CPUs that the system has online */
+	int affinity; /* CPUs in the process's mask */
+	double quota; /* CPUs that the cgroup grants; 0 when it sets no limit */
+	int usable;   /* what follows from these, at least 1 */
+	int cgroup;   /* 1 or 2: where the quota was found; 0 nowhere */
+};
+void weft__cpu_budget_read(struct weft__cpu_budget *out);
+
+/* Parsers of what the kernel prints, apart so that they can be tested: the text
+ * of cpu.max ("max 100000", "150000 100000"); CPUs, or 0 for no limit or text
+ * that is not understood. */
+double weft__quota_parse_v2(const char *text);
+double weft__quota_parse_v1(const char *quota_us, const char *period_us);
+
+/* Random bytes for seeds; falls back to clock and addresses. */
+uint64_t weft__entropy(void);
+
+/* ---- last words -------------------------------------------------------------- */
+
+/* Prints "weft: <sentence>\n" on standard error in one write and aborts. */
+_Noreturn void weft__die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
