@@ -93,8 +93,8 @@ static void format_int(char *buf, size_t size, struct check_int v)
 		snprintf(buf, size, "%" PRIu64, v.bits);
 }
 
-void check__int(
-	const struct check_at *at, struct check_int a, enum check_op op, struct check_int b)
+void check__int(const struct check_at *at, struct check_int a, enum check_op op,
+		struct check_int b)
 {
 	char av[128], bv[128];
 
@@ -103,14 +103,14 @@ void check__int(
 	format_int(av, sizeof(av), a);
 	format_int(bv, sizeof(bv), b);
 	check__fail(at->file, at->line, "%s %s %s is false\n\tleft:  %s\n\tright: %s", at->a,
-		op_text(op), at->b, av, bv);
+		    op_text(op), at->b, av, bv);
 }
 
 void check__ptr(const struct check_at *at, const void *a, enum check_op op, const void *b)
 {
 	if ((a == b) != (op == CHECK__EQ))
 		check__fail(at->file, at->line, "%s %s %s is false\n\tleft:  %p\n\tright: %p",
-			at->a, op_text(op), at->b, a, b);
+			    at->a, op_text(op), at->b, a, b);
 }
 
 void check__str(const struct check_at *at, const char *a, const char *b)
@@ -118,8 +118,8 @@ void check__str(const struct check_at *at, const char *a, const char *b)
 	if (a == b || (a && b && strcmp(a, b) == 0))
 		return;
 	check__fail(at->file, at->line,
-		"%s and %s are different strings\n\tleft:  \"%s\"\n\tright: \"%s\"", at->a, at->b,
-		a ? a : "(NULL)", b ? b : "(NULL)");
+		    "%s and %s are different strings\n\tleft:  \"%s\"\n\tright: \"%s\"", at->a,
+		    at->b, a ? a : "(NULL)", b ? b : "(NULL)");
 }
 
 void check__mem(const struct check_at *at, const void *a, const void *b, size_t n)
@@ -129,9 +129,9 @@ void check__mem(const struct check_at *at, const void *a, const void *b, size_t 
 	for (size_t i = 0; i < n; i++)
 		if (x[i] != y[i])
 			check__fail(at->file, at->line,
-				"%s and %s differ at byte %zu of %zu\n"
-				"\tleft:  0x%02x\n\tright: 0x%02x",
-				at->a, at->b, i, n, x[i], y[i]);
+				    "%s and %s differ at byte %zu of %zu\n"
+				    "\tleft:  0x%02x\n\tright: 0x%02x",
+				    at->a, at->b, i, n, x[i], y[i]);
 }
 
 void check__near(const struct check_at *at, double a, double b, double eps)
@@ -140,8 +140,8 @@ void check__near(const struct check_at *at, double a, double b, double eps)
 	if (fabs(a - b) <= eps)
 		return;
 	check__fail(at->file, at->line,
-		"%s and %s are further apart than %g\n\tleft:  %.17g\n\tright: %.17g", at->a,
-		at->b, eps, a, b);
+		    "%s and %s are further apart than %g\n\tleft:  %.17g\n\tright: %.17g", at->a,
+		    at->b, eps, a, b);
 }
 
 static _Noreturn void die_in_child(int fd, void (*fn)(void *), void *arg)
@@ -193,11 +193,11 @@ void check__dies(const char *file, int line, void (*fn)(void *), void *arg, cons
 			check__fail(file, line, "waitpid: %s", strerror(errno));
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
 		check__fail(file, line,
-			"should have aborted, but ended with status 0x%x; said:\n%s", status,
-			said);
+			    "should have aborted, but ended with status 0x%x; said:\n%s", status,
+			    said);
 	if (!strstr(said, sentence))
-		check__fail(
-			file, line, "aborted without saying \"%s\"; said:\n%s", sentence, said);
+		check__fail(file, line, "aborted without saying \"%s\"; said:\n%s", sentence,
+			    said);
 }
 
 static double now_ms(void)

@@ -47,51 +47,51 @@ void check__register(struct check_test *t);
 void check__skip(const char *file, int line, const char *why);
 _Noreturn void check__fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void check__int(
-	const struct check_at *at, struct check_int a, enum check_op op, struct check_int b);
+void check__int(const struct check_at *at, struct check_int a, enum check_op op,
+		struct check_int b);
 void check__ptr(const struct check_at *at, const void *a, enum check_op op, const void *b);
 void check__str(const struct check_at *at, const char *a, const char *b);
 void check__mem(const struct check_at *at, const void *a, const void *b, size_t n);
 void check__near(const struct check_at *at, double a, double b, double eps);
 void check__dies(const char *file, int line, void (*fn)(void *), void *arg, const char *sentence);
 
-#define TEST(name) \
-	static void test_##name(void); \
-	__attribute__((constructor)) static void check__add_##name(void) \
-	{ \
+#define TEST(name)                                                         \
+	static void test_##name(void);                                     \
+	__attribute__((constructor)) static void check__add_##name(void)   \
+	{                                                                  \
 		static struct check_test t = { #name, test_##name, NULL }; \
-		check__register(&t); \
-	} \
+		check__register(&t);                                       \
+	}                                                                  \
 	static void test_##name(void)
 
 /* Leaves the case that it stands in (not a helper of it); `why` is a sentence. */
-#define SKIP(why) \
-	do { \
+#define SKIP(why)                                       \
+	do {                                            \
 		check__skip(__FILE__, __LINE__, (why)); \
-		return; \
+		return;                                 \
 	} while (0)
 
 /* Fails with a printf-like sentence. */
 #define FAIL(...) check__fail(__FILE__, __LINE__, __VA_ARGS__)
 
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) \
+#define CHECK(cond)                                                                   \
+	do {                                                                          \
+		if (!(cond))                                                          \
 			check__fail(__FILE__, __LINE__, "CHECK(%s) is false", #cond); \
 	} while (0)
 
 /* Integers of any width and sign, each side evaluated once. `v < 1 && v != 0`
  * and not `v < 0`: compilers warn of the latter for unsigned types. */
-#define CHECK__INT(x, op, y, xs, ys) \
-	do { \
-		__typeof__((x) + 0) check__x = (x); \
-		__typeof__((y) + 0) check__y = (y); \
-		struct check_at check__at = { __FILE__, __LINE__, xs, ys }; \
+#define CHECK__INT(x, op, y, xs, ys)                                          \
+	do {                                                                  \
+		__typeof__((x) + 0) check__x = (x);                           \
+		__typeof__((y) + 0) check__y = (y);                           \
+		struct check_at check__at = { __FILE__, __LINE__, xs, ys };   \
 		struct check_int check__xi = { check__x < 1 && check__x != 0, \
-			(uint64_t)check__x }; \
+					       (uint64_t)check__x };          \
 		struct check_int check__yi = { check__y < 1 && check__y != 0, \
-			(uint64_t)check__y }; \
-		check__int(&check__at, check__xi, op, check__yi); \
+					       (uint64_t)check__y };          \
+		check__int(&check__at, check__xi, op, check__yi);             \
 	} while (0)
 
 #define CHECK_EQ(x, y) CHECK__INT(x, CHECK__EQ, y, #x, #y)
