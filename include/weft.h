@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Weft: concurrency for C. This header is all of it; each part stands alone.
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <weft/atomic.h>
+#include <weft/backoff.h>
+#include <weft/base.h>
+#include <weft/cancel.h>
+#include <weft/channel.h>
+#include <weft/cond.h>
+#include <weft/event.h>
+#include <weft/mutex.h>
+#include <weft/once.h>
+#include <weft/par.h>
+#include <weft/pool.h>
+#include <weft/scope.h>
+#include <weft/select.h>
+#include <weft/semaphore.h>
+#include <weft/thread.h>
+#include <weft/wait.h>
+#include <weft/waitgroup.h>
+
+#endif

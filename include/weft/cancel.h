@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cancellation tokens.
+ *
+ * A token is a flag that can be waited for and that is never lowered again.
+ * Tokens form trees: cancelling one cancels all below it. A token becomes
+ * ambient for the threads of a scope; from then on each blocking call there,
+ * except weft_mutex_lock(), returns -ECANCELED instead of waiting.
+ *
+ * Cancellation is sticky and loses nothing: an operation that had taken effect
+ * when the cancellation came reports its success, and the next call that would
+ * have to wait reports the cancellation. A call that need not wait succeeds.
+ */
+#ifndef WEFT_CANCEL_H
+#define WEFT_CANCEL_H
+
+#include <weft/wait.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_token {
+	weft_waitq queue;
+	struct weft_token *root; /* whose `tree` lock guards the links below */
+	struct weft_token *parent;
+	struct weft_token *first_child;
+	struct weft_token *next_sibling;
+	struct weft_token *prev_sibling;
+	weft_waitq tree;
+} weft_token;
+
+/* Makes *token a token, below `parent` unless that is NULL. A child of a
+ * cancelled parent starts cancelled. The parent must outlive it. Cannot fail. */
+WEFT_API void weft_token_init(weft_token *token, weft_token *parent);
+
+/* Ends the token's life; it must have no children and nobody may wait for it,
+ * else the program stops with a sentence. Not needed for a token without parent. */
+WEFT_API void weft_token_fini(weft_token *token);
+
+/* Cancels the token and all below it; again is harmless. Any thread. Blocks
+ * only for short internal locks. */
+WEFT_API void weft_token_cancel(weft_token *token);
+
+/* Whether it is cancelled; what happened before the cancel is visible then. */
+WEFT_API bool weft_token_cancelled(const weft_token *token);
+
+/* Waits for the cancellation: 0, or -ETIMEDOUT, or -ECANCELED when the caller's
+ * own scope is cancelled first. */
+WEFT_API WEFT_NODISCARD int weft_token_wait_until(weft_token *token, int64_t deadline);
+
+/* A select case that takes effect once the token is cancelled. */
+WEFT_API weft_case weft_case_token(weft_token *token);
+
+/* The token that governs the caller's blocking calls, or NULL; set through
+ * weft_scope_open() or by hand. Setting returns the previous one, which the
+ * caller restores: bracket-wise, on the same thread. */
+WEFT_API weft_token *weft_ambient(void);
+WEFT_API weft_token *weft_ambient_set(weft_token *token);
+
+/* Whether the ambient token is cancelled: for loops that compute. */
+WEFT_API bool weft_cancelled(void);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels: values handed from any thread to any thread, in order.
+ *
+ *     weft_chan *ch;
+ *     int err = weft_chan_new(&ch, sizeof(struct job), 128, NULL);
+ *     ...
+ *     weft_chan_send(ch, &job);                   // producer
+ *     while (weft_chan_recv(ch, &job) == 0) ...   // consumer, until closed
+ *
+ * Capacity 0 is a rendezvous: a send completes when a receiver takes the value.
+ * WEFT_UNBOUNDED never makes a sender wait, and gives memory back as it drains.
+ *
+ * Order: values of one sender arrive in the order sent.
+ *
+ * Ownership: elements are copied by value, `element_size` bytes each, of any
+ * size, zero included. On success the value is the receiver's; on any failure of
+ * a send the sender still has it, and nothing was sent. A value that no receiver
+ * took is passed to the `drop` function of the options when the channel is freed.
+ *
+ * Closing: after weft_chan_close() sends fail with -EPIPE and receives give what
+ * is left, then -EPIPE. Ends may be counted: when the last counted sender or the
+ * last counted receiver is dropped, the channel closes by itself.
+ *
+ * Lifetime: weft_chan_new() gives one reference. weft_chan_release() of the last
+ * one frees the channel; nobody may be inside a call on it then. A counted end is
+ * a reference too.
+ */
+#ifndef WEFT_CHANNEL_H
+#define WEFT_CHANNEL_H
+
+#include <weft/wait.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_chan weft_chan;
+
+#define WEFT_UNBOUNDED SIZE_MAX
+
+/* Zero means default. */
+typedef struct weft_chan_opts {
+	/* Called for each value that is left when the channel is freed. */
+	void (*drop)(void *element, void *context);
+	void *context;
+} weft_chan_opts;
+
+/* Makes a channel; `opts` may be NULL. 0, -ENOMEM, -EINVAL when the sizes cannot
+ * be; *out is NULL on failure. */
+WEFT_API WEFT_NODISCARD int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
+					  const weft_chan_opts *opts);
+
+/* One reference more; one less (NULL is ignored). */
+WEFT_API weft_chan *weft_chan_retain(weft_chan *chan);
+WEFT_API void weft_chan_release(weft_chan *chan);
+
+/* Counted ends: each add is undone by one drop. Dropping the last sender closes
+ * the channel, and so does dropping the last receiver. An end that is never
+ * added is never counted. Dropping what was not added stops the program. */
+WEFT_API weft_chan *weft_chan_add_sender(weft_chan *chan);
+WEFT_API weft_chan *weft_chan_add_receiver(weft_chan *chan);
+WEFT_API void weft_chan_drop_sender(weft_chan *chan);
+WEFT_API void weft_chan_drop_receiver(weft_chan *chan);
+
+/* Sends a copy of *element. 0, -EPIPE closed, -ECANCELED; `try_` does not wait
+ * (-EAGAIN: full, or no receiver waits; -ENOMEM), `_until` waits until the
+ * deadline (-ETIMEDOUT). -ENOMEM only from an unbounded channel. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_send(weft_chan *chan, const void *element);
+WEFT_API WEFT_NODISCARD int weft_chan_try_send(weft_chan *chan, const void *element);
+WEFT_API WEFT_NODISCARD int weft_chan_send_until(weft_chan *chan, const void *element,
+						 int64_t deadline);
+
+/* Receives into *element. 0, -EPIPE closed and empty, -ECANCELED; `try_` does not
+ * wait (-EAGAIN), not even for a sender that was preempted half way; `_until`
+ * waits until the deadline (-ETIMEDOUT). On failure *element is untouched. */
+WEFT_API WEFT_NODISCARD int weft_chan_recv(weft_chan *chan, void *element);
+WEFT_API WEFT_NODISCARD int weft_chan_try_recv(weft_chan *chan, void *element);
+WEFT_API WEFT_NODISCARD int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline);
+
+/* Closes it: true for the call that did. Wakes all who wait. Any thread. */
+WEFT_API bool weft_chan_close(weft_chan *chan);
+WEFT_API bool weft_chan_is_closed(const weft_chan *chan);
+
+/* Values inside just now (a hint under concurrency; 0 for a rendezvous), and how
+ * many there may be: 0, n or WEFT_UNBOUNDED. */
+WEFT_API size_t weft_chan_len(const weft_chan *chan);
+WEFT_API size_t weft_chan_capacity(const weft_chan *chan);
+WEFT_API size_t weft_chan_element_size(const weft_chan *chan);
+
+/* Select cases. `element` must stay until the select returns. */
+WEFT_API weft_case weft_case_send(weft_chan *chan, const void *element);
+WEFT_API weft_case weft_case_recv(weft_chan *chan, void *element);
+
+WEFT_END_DECLS
+
+/* A channel type for one element type: WEFT_CHAN_DEFINE(int_chan, int) defines
+ * `int_chan`, a struct that holds the channel, and inline functions that only
+ * check types and cast: int_chan_new(&c, capacity), int_chan_send(c, 7),
+ * int_chan_recv(c, &x), try_ and _until forms, int_chan_close(c) and
+ * int_chan_release(c). c.chan is the channel itself. */
+#define WEFT_CHAN_DEFINE(name, type)                                                      \
+	typedef struct name {                                                             \
+		weft_chan *chan;                                                          \
+	} name;                                                                           \
+	static inline WEFT_NODISCARD int name##_new(name *out, size_t capacity)           \
+	{                                                                                 \
+		return weft_chan_new(&out->chan, sizeof(type), capacity, NULL);           \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_send(name c, type value)                  \
+	{                                                                                 \
+		return weft_chan_send(c.chan, &value);                                    \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_try_send(name c, type value)              \
+	{                                                                                 \
+		return weft_chan_try_send(c.chan, &value);                                \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_send_until(name c, type value, int64_t d) \
+	{                                                                                 \
+		return weft_chan_send_until(c.chan, &value, d);                           \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_recv(name c, type *value)                 \
+	{                                                                                 \
+		return weft_chan_recv(c.chan, value);                                     \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_try_recv(name c, type *value)             \
+	{                                                                                 \
+		return weft_chan_try_recv(c.chan, value);                                 \
+	}                                                                                 \
+	static inline WEFT_NODISCARD int name##_recv_until(name c, type *value, int64_t d) \
+	{                                                                                 \
+		return weft_chan_recv_until(c.chan, value, d);                            \
+	}                                                                                 \
+	static inline weft_case name##_case_recv(name c, type *value)                     \
+	{                                                                                 \
+		return weft_case_recv(c.chan, value);                                     \
+	}                                                                                 \
+	static inline weft_case name##_case_send(name c, const type *value)               \
+	{                                                                                 \
+		return weft_case_send(c.chan, value);                                     \
+	}                                                                                 \
+	static inline bool name##_close(name c)                                           \
+	{                                                                                 \
+		return weft_chan_close(c.chan);                                           \
+	}                                                                                 \
+	static inline void name##_release(name c)                                         \
+	{                                                                                 \
+		weft_chan_release(c.chan);                                                \
+	}                                                                                 \
+	struct name
+
+#endif
