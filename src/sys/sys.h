@@ -12,6 +12,7 @@
 #include "weft/atomic.h"
 #include "weft/base.h"
 
+#include "base/assert.h"
 #include "sys/arch/cpu.h" /* weft__cpu_pause(), weft__cpu_ticks() */
 
 /* ---- futex ---------------------------------------------------------------- */
@@ -112,7 +113,7 @@ uint64_t weft__entropy(void);
 
 /* ---- last words -------------------------------------------------------------- */
 
-/* Prints "weft: <sentence>\n" on standard error in one write and aborts. */
-_Noreturn void weft__die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* weft__die() is declared in base/assert.h, which may not include this header,
+ * and is the port's to define. */
 
 #endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages from the kernel and blocks from malloc.
+ *
+ * A size of 0 gives a block of its own like any other size, so that NULL means
+ * one thing only: no memory.
+ */
+#define _GNU_SOURCE
+
+#include "sys/sys.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+size_t weft__page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t weft__cache_line_size(void)
+{
+	long size = -1;
+
+#ifdef _SC_LEVEL1_DCACHE_LINESIZE
+	size = sysconf(_SC_LEVEL1_DCACHE_LINESIZE);
+#endif
+	/* Virtual machines often do not tell. */
+	return size > 0 ? (size_t)size : 64;
+}
+
+/* `size` in whole pages, at least one; 0 when that does not fit into a size_t. */
+static size_t round_to_pages(size_t size)
+{
+	size_t mask = weft__page_size() - 1;
+
+	if (size == 0)
+		size = 1;
+	return size > SIZE_MAX - mask ? 0 : (size + mask) & ~mask;
+}
+
+void *weft__pages_map(size_t size)
+{
+	size_t rounded = round_to_pages(size);
+	void *pages;
+
+	if (rounded == 0)
+		return NULL;
+	pages = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+void weft__pages_unmap(void *pages, size_t size)
+{
+	if (!pages)
+		return;
+	/* Unmapping a part of a mapping may need memory and fail; the whole of one,
+	 * as here, cannot, unless the arguments are not what was mapped. */
+	if (munmap(pages, round_to_pages(size)) != 0)
+		weft__die("munmap: %p is not a mapping of %zu bytes", pages, size);
+}
+
+void *weft__alloc(size_t size)
+{
+	return malloc(size ? size : 1);
+}
+
+void *weft__alloc_zero(size_t count, size_t size)
+{
+	return count && size ? calloc(count, size) : calloc(1, 1);
+}
+
+void *weft__alloc_aligned(size_t alignment, size_t size)
+{
+	void *memory = NULL;
+
+	if (alignment < sizeof(void *))
+		alignment = sizeof(void *);
+	WEFT__ASSERT((alignment & (alignment - 1)) == 0, "an alignment is a power of two");
+	return posix_memalign(&memory, alignment, size ? size : 1) == 0 ? memory : NULL;
+}
+
+void weft__release(void *memory)
+{
+	free(memory);
+}
