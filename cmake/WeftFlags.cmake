@@ -30,7 +30,7 @@ function(weft_flags target)
 	target_compile_options(${target} PRIVATE
 		$<$<COMPILE_LANGUAGE:C>:${weft_warnings}>)
 	target_compile_definitions(${target} PRIVATE _GNU_SOURCE=
-		WEFT_DEBUG=$<BOOL:${WEFT_DEBUG}>)
+		$<$<BOOL:${WEFT_DEBUG}>:WEFT_DEBUG=1>)
 	target_include_directories(${target} PRIVATE
 		"${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 endfunction()

@@ -88,10 +88,11 @@ foreach(source IN LISTS sources)
 	weft_test_entry(example/${name} example ${weft_timeout} example_${name})
 endforeach()
 
-foreach(dir api cli tools)
+foreach(dir api cli)
 	file(GLOB scripts CONFIGURE_DEPENDS test/${dir}/*.sh)
 	foreach(script IN LISTS scripts)
 		get_filename_component(name ${script} NAME_WE)
+		string(REGEX REPLACE "_test$" "" name ${name})
 		weft_test_entry(${dir}/${name} ${dir} 120 sh ${script})
 		set_property(TEST ${dir}/${name} APPEND PROPERTY ENVIRONMENT
 			"WEFT=${CMAKE_CURRENT_BINARY_DIR}/weft"
@@ -101,6 +102,11 @@ foreach(dir api cli tools)
 			"CC=${CMAKE_C_COMPILER}")
 	endforeach()
 endforeach()
+
+# The rules of the house, shown to be able to fail.
+if(NOT WEFT_SANITIZE)
+	weft_test_entry(tools/tidy tools 120 sh ${CMAKE_CURRENT_SOURCE_DIR}/tools/tidy-test)
+endif()
 
 if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/bench/CMakeLists.txt")
 	add_subdirectory(bench)

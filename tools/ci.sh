@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#
+# ./dev ci, sourced by ./dev: all phases, whatever fails, then a line for each
+# with its time, and `N passed, N failed` as the very last line.
+#
+# The counts are tests over all phases; tidy and each stress program count as
+# one, and so does a phase that failed without a failed test, as a build does.
+
+ci_passed=0
+ci_failed=0
+ci_table=
+
+# What ctest said, without the tests that passed.
+ci_show() {
+	grep -v -e '^ *Start ' -e ' Passed  ' "$1"
+}
+
+# ci_phase NAME COMMAND...: the command sets passed, failed and skipped.
+ci_phase() {
+	phase=$1
+	shift
+	log=build/ci-$phase.log
+	phase_start=$(now)
+	passed=0 failed=0 skipped=0
+	printf '%-8s running ...\n' "$phase"
+	mkdir -p build
+	"$@" >"$log" 2>&1
+	code=$?
+	took=$(($(now) - phase_start))
+	verdict=ok
+	if [ $code -ne 0 ]; then
+		verdict=FAILED
+		[ "$failed" -gt 0 ] || failed=1
+		ci_show "$log"
+	fi
+	ci_passed=$((ci_passed + passed))
+	ci_failed=$((ci_failed + failed))
+	row=$(printf '%-8s %-6s %5d passed %3d failed %3d skipped %5d s' "$phase" "$verdict" \
+		"$passed" "$failed" "$skipped" "$took")
+	say "$row"
+	ci_table="$ci_table$row
+"
+}
+
+ci_tidy() {
+	cmd_tidy || return 1
+	passed=1
+}
+
+ci_clang() {
+	gcc=$cc
+	cc=clang
+	suite release -LE stress
+	code=$?
+	cc=$gcc
+	return $code
+}
+
+ci_all() {
+	ci_start=$(now)
+	ci_phase test suite release
+	ci_phase tidy ci_tidy
+	ci_phase clang ci_clang
+	ci_phase asan suite asan
+	ci_phase ubsan suite ubsan
+	ci_phase tsan suite tsan
+	ci_phase stress stress_run "${WEFT_STRESS_OPS:-20000000}"
+	say
+	say "summary, $(($(now) - ci_start)) s in all:"
+	printf '%s' "$ci_table"
+	say "$ci_passed passed, $ci_failed failed"
+	[ "$ci_failed" -eq 0 ]
+}
