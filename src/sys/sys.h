@@ -26,6 +26,30 @@ int weft__futex_wait(weft_atomic_u32 *word, uint32_t expected, int64_t deadline)
  * is used, and the worst is a spurious wake of somebody else. */
 void weft__futex_wake(weft_atomic_u32 *word, int count);
 
+/* The same on a word as wide as a pointer: the kernel compares the half that
+ * holds the low 32 bits of `expected`. */
+static inline weft_atomic_u32 *weft__futex_low_half(weft_atomic_uptr *word)
+{
+	weft_atomic_u32 *halves = (weft_atomic_u32 *)(void *)word;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return halves + sizeof(*word) / sizeof(*halves) - 1;
+#else
+	return halves;
+#endif
+}
+
+static inline int weft__futex_wait_word(weft_atomic_uptr *word, uintptr_t expected,
+					int64_t deadline)
+{
+	return weft__futex_wait(weft__futex_low_half(word), (uint32_t)expected, deadline);
+}
+
+static inline void weft__futex_wake_word(weft_atomic_uptr *word, int count)
+{
+	weft__futex_wake(weft__futex_low_half(word), count);
+}
+
 /* ---- threads -------------------------------------------------------------- */
 
 struct weft__thread {
