@@ -9,7 +9,7 @@
 #   examples/X.c            one program, one entry, label example
 #   test/<dir>/X.sh         one entry each, with WEFT, WEFT_SOURCE, WEFT_BUILD
 #                           and CC in the environment, label <dir>
-#   bench/                  its own CMakeLists.txt
+#   bench/                  has a CMakeLists.txt of its own
 #
 # An entry that exits 77 counts as skipped.
 set(weft_timeout 30)
@@ -106,17 +106,4 @@ endforeach()
 # The rules of the house, shown to be able to fail.
 if(NOT WEFT_SANITIZE)
 	weft_test_entry(tools/tidy tools 120 sh ${CMAKE_CURRENT_SOURCE_DIR}/tools/tidy-test)
-endif()
-
-if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/bench/CMakeLists.txt")
-	add_subdirectory(bench)
-else()
-	file(GLOB sources CONFIGURE_DEPENDS bench/*.c)
-	if(sources)
-		add_executable(bench-driver ${sources})
-		weft_flags(bench-driver)
-		target_link_libraries(bench-driver PRIVATE weft_static m)
-		set_target_properties(bench-driver PROPERTIES
-			RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/bench")
-	endif()
 endif()

@@ -13,7 +13,7 @@ ci_table=
 
 # What ctest said, without the tests that passed.
 ci_show() {
-	grep -v -e '^ *Start ' -e ' Passed  ' "$1"
+	grep -v ' Passed  ' "$1"
 }
 
 # ci_phase NAME COMMAND...: the command sets passed, failed and skipped.

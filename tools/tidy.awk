@@ -52,14 +52,16 @@ BEGIN {
 
 	atomics = "__atomic_|__sync_|_Atomic|stdatomic|memory_order|__ATOMIC_"
 	os_calls = "(^|[^A-Za-z0-9_.>])(pthread_[a-z_]+|sem_(init|wait|post|timedwait)|syscall" \
-		"|clock_[a-z]+|nanosleep|usleep|sleep|sched_[a-z]+|mmap|munmap|mprotect|madvise" \
-		"|mremap|sysconf|getpid|gettid|sigaction|sigprocmask|gettimeofday|poll|epoll_[a-z_]+" \
-		"|eventfd|membarrier|getrandom)[ \t]*\\("
-	cpu_names = "(^|[^A-Za-z0-9_])(__asm__|asm|__builtin_ia32_[a-z0-9_]+|__x86_64__|__i386__" \
-		"|__aarch64__|__arm__|__linux__|__APPLE__|_WIN32)([^A-Za-z0-9_]|$)"
-	not_public = "(^|[^A-Za-z0-9_])(_Thread_local|__thread|__asm__|asm|_Generic)([^A-Za-z0-9_]|$)"
-	bit_field = "^[ \t]*(unsigned|signed|int|bool|char|u?int[0-9]+_t)[a-z ]*[ \t][A-Za-z_0-9]+" \
-		"[ \t]*:[ \t]*[0-9]+[ \t]*;"
+		"|clock_(gettime|getres|nanosleep)|nanosleep|usleep|gettimeofday" \
+		"|sched_(yield|getcpu|getaffinity|setaffinity|setscheduler)" \
+		"|mmap|munmap|mprotect|madvise|mremap|sysconf|getpid|gettid" \
+		"|sigaction|sigprocmask|epoll_[a-z_]+|eventfd|membarrier|getrandom)[ \t]*\\("
+	cpu_names = "(^|[^A-Za-z0-9_])(__asm__|asm|__builtin_ia32_[a-z0-9_]+|__x86_64__" \
+		"|__i386__|__aarch64__|__arm__|__linux__|__APPLE__|_WIN32)([^A-Za-z0-9_]|$)"
+	not_public = "(^|[^A-Za-z0-9_])(_Thread_local|__thread|__asm__|asm|_Generic)" \
+		"([^A-Za-z0-9_]|$)"
+	bit_field = "^[ \t]*(unsigned|signed|int|bool|char|u?int[0-9]+_t)[a-z ]*" \
+		"[ \t][A-Za-z_0-9]+[ \t]*:[ \t]*[0-9]+[ \t]*;"
 }
 
 # The line without comments, and with literals emptied.
@@ -117,13 +119,14 @@ function place(parts, n)
 	n = split(FILENAME, parts, "/")
 	top = parts[1]
 	is_c = FILENAME ~ /\.[ch]$/
-	is_test = FILENAME ~ /_test\.c$/
+	is_peer = FILENAME ~ /^bench\/(peers|plain)\//
+	is_test = FILENAME ~ /_test\.[ch]$/
 	layer = top == "src" && n > 2 ? parts[2] : ""
 	is_library = top == "src" && !is_test
 	if (top == "src" && (layer == "" || !(layer in known)))
-		report("no layer has this name; the layers are in tools/tidy.awk and CMakeLists.txt")
+		report("no layer has this name; CMakeLists.txt and tools/tidy.awk list them")
 	else if (top == "src" && n > 3 && layer != "sys")
-		report("the build does not look into this folder; a layer is one folder deep")
+		report("the build does not look into this folder; a layer is flat")
 }
 
 function check_include(raw, name, dir)
@@ -140,13 +143,18 @@ function check_include(raw, name, dir)
 		report("an example shows what a user can write, and includes no private " name)
 	else if (top == "src" && quoted)
 		check_edge(name, dir)
-	else if (is_library && layer != "sys" && !quoted && dir != "weft" && !(name in iso))
+	else if (is_library && layer != "sys" && is_foreign(name, dir))
 		report("<" name "> belongs to the system, and only src/sys talks to it")
+}
+
+function is_foreign(name, dir)
+{
+	return dir != "weft" && name != "weft.h" && !(name in iso)
 }
 
 function check_edge(name, dir)
 {
-	if (dir == "weft" || name == "weft.h" || (is_test && name == "check.h"))
+	if (dir == "weft" || name == "weft.h" || (is_test && name ~ /^check\.h$|^[a-z_]+_test\.h$/))
 		return
 	if (!(dir in known))
 		report("includes are written from src/, as \"<layer>/<file>\", not \"" name "\"")
@@ -156,7 +164,7 @@ function check_edge(name, dir)
 
 function check_code(code)
 {
-	if (FILENAME != "include/weft/atomic.h" && FILENAME !~ /^bench\/(peers|plain)\// && code ~ atomics)
+	if (code ~ atomics && FILENAME != "include/weft/atomic.h" && !is_peer)
 		report("atomic operations and orders are named in include/weft/atomic.h alone")
 	if (is_library && layer != "sys" && code ~ os_calls)
 		report("only src/sys calls the system")
