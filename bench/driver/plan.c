@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What is measured. A new bench is a row here and a subject that knows it. */
+#include "driver.h"
+
+#include <string.h>
+
+const struct bench plan_benches[] = {
+	{ "fork_join", "ns/fork", "fib with one fork a call and no cut-off" },
+	{ "channel", "ns/message", "64-bit messages between threads" },
+	{ "mutex", "ns/lock", "lock, count, unlock; contended with a little work outside" },
+	{ "par_for", "ns/element", "an array of doubles scaled in place" },
+	{ "par_reduce", "ns/element", "an array of doubles summed up" },
+	{ "sum", "ms", "SHA-256 of all files of a tree, warm cache" },
+	{ NULL, NULL, NULL },
+};
+
+const struct bench_case plan_cases[] = {
+	{ "fork_join", "fib38", 0, false },
+	{ "fork_join", "fib38", 1, false },
+	{ "channel", "cap0_1to1", 0, false },
+	{ "channel", "cap0_4to1", 0, false },
+	{ "channel", "cap0_4to4", 0, false },
+	{ "channel", "cap0_1to1_pinned", 1, true },
+	{ "channel", "cap1_1to1", 0, false },
+	{ "channel", "cap1_4to1", 0, false },
+	{ "channel", "cap1_4to4", 0, false },
+	{ "channel", "cap1_1to1_pinned", 1, true },
+	{ "channel", "cap128_1to1", 0, false },
+	{ "channel", "cap128_4to1", 0, false },
+	{ "channel", "cap128_4to4", 0, false },
+	{ "channel", "cap128_1to1_pinned", 1, true },
+	{ "channel", "unbounded_1to1", 0, false },
+	{ "channel", "unbounded_4to1", 0, false },
+	{ "channel", "unbounded_4to4", 0, false },
+	{ "channel", "unbounded_1to1_pinned", 1, true },
+	{ "mutex", "uncontended", 1, false },
+	{ "mutex", "threads2", 0, false },
+	{ "mutex", "threads8", 0, false },
+	{ "par_for", "1e8", 0, false },
+	{ "par_for", "2000", 0, false },
+	{ "par_reduce", "1e8", 0, false },
+	{ "par_reduce", "2000", 0, false },
+	{ "sum", "tree", 0, false },
+	{ "sum", "large", 0, false },
+	{ NULL, NULL, 0, false },
+};
+
+#define FILES "find $PATHS -type f -print0 | sort -z | "
+
+const struct subject plan_subjects[] = {
+	{ "fork_join", "weft", SUBJECT_WEFT, .program = "weft-fork_join" },
+	{ "fork_join", "serial", SUBJECT_PLAIN, .program = "plain-serial" },
+	{ "fork_join", "rayon", SUBJECT_PEER, .program = "rayon" },
+	{ "fork_join", "tbb", SUBJECT_PEER, .program = "tbb", .stand_in = "fib32" },
+	{ "fork_join", "openmp", SUBJECT_PEER, .program = "openmp", .stand_in = "fib32" },
+
+	{ "channel", "weft", SUBJECT_WEFT, .program = "weft-channel" },
+	{ "channel", "crossbeam", SUBJECT_PEER, .program = "crossbeam" },
+	{ "channel", "flume", SUBJECT_PEER, .program = "flume" },
+	{ "channel", "std", SUBJECT_PEER, .program = "std", .never = "4to4" },
+	{ "channel", "go", SUBJECT_PEER, .program = "go", .never = "unbounded" },
+
+	{ "mutex", "weft", SUBJECT_WEFT, .program = "weft-mutex" },
+	{ "mutex", "atomic-add", SUBJECT_PLAIN, .program = "plain-atomic-add",
+	  .only = "uncontended" },
+	{ "mutex", "pthread", SUBJECT_PEER, .program = "pthread" },
+	{ "mutex", "parking_lot", SUBJECT_PEER, .program = "parking_lot" },
+	{ "mutex", "std", SUBJECT_PEER, .program = "std" },
+	{ "mutex", "go", SUBJECT_PEER, .program = "go" },
+
+	{ "par_for", "weft", SUBJECT_WEFT, .program = "weft-par" },
+	{ "par_for", "serial", SUBJECT_PLAIN, .program = "plain-serial" },
+	{ "par_for", "threads", SUBJECT_PLAIN, .program = "plain-threads", .only = "1e8" },
+	{ "par_for", "rayon", SUBJECT_PEER, .program = "rayon" },
+	{ "par_for", "tbb", SUBJECT_PEER, .program = "tbb" },
+	{ "par_for", "openmp", SUBJECT_PEER, .program = "openmp" },
+
+	{ "par_reduce", "weft", SUBJECT_WEFT, .program = "weft-par" },
+	{ "par_reduce", "serial", SUBJECT_PLAIN, .program = "plain-serial" },
+	{ "par_reduce", "threads", SUBJECT_PLAIN, .program = "plain-threads", .only = "1e8" },
+	{ "par_reduce", "rayon", SUBJECT_PEER, .program = "rayon" },
+	{ "par_reduce", "tbb", SUBJECT_PEER, .program = "tbb" },
+	{ "par_reduce", "openmp", SUBJECT_PEER, .program = "openmp" },
+
+	{ "sum", "weft", SUBJECT_WEFT, .command = "exec \"$WEFT\" sum $PATHS", .ordered = true },
+	{ "sum", "sha256sum", SUBJECT_PLAIN, .command = FILES "xargs -0 sha256sum",
+	  .ordered = true },
+	{ "sum", "xargs-P", SUBJECT_PLAIN,
+	  .command = FILES "xargs -0 -n $BATCH -P $WORKERS sha256sum" },
+	{ NULL, NULL, SUBJECT_PLAIN, .program = NULL },
+};
+
+const struct bench *plan_bench(const char *name)
+{
+	const struct bench *b = plan_benches;
+
+	while (b->name && strcmp(b->name, name) != 0)
+		b++;
+	return b;
+}
+
+bool plan_applies(const struct subject *s, const struct bench_case *c)
+{
+	if (strcmp(s->bench, c->bench) != 0)
+		return false;
+	return !(s->only && !strstr(c->name, s->only)) && !(s->never && strstr(c->name, s->never));
+}
+
+bool plan_matches(const struct bench_case *c, const char *filter)
+{
+	char full[TEXT_MAX];
+
+	snprintf(full, sizeof(full), "%s/%s", c->bench, c->name);
+	return !filter || strstr(full, filter);
+}
+
+/* 0 when the case is another's twin on a machine with one CPU. */
+int plan_workers(const struct bench_case *c, int cpus)
+{
+	if (c->workers == 1 && cpus == 1 && strcmp(c->bench, "fork_join") == 0)
+		return 0;
+	return c->workers ? c->workers : cpus;
+}
