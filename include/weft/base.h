@@ -50,7 +50,7 @@
 
 /* The object of type `type` whose member `member` is at `ptr`. */
 #define weft_container_of(ptr, type, member) \
-	((type *)(void *)((char *)(void *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(void *)(ptr)-offsetof(type, member)))
 
 /* A deadline that never comes. */
 #define WEFT_NEVER INT64_MAX

@@ -97,54 +97,54 @@ WEFT_END_DECLS
  * check types and cast: int_chan_new(&c, capacity), int_chan_send(c, 7),
  * int_chan_recv(c, &x), try_ and _until forms, int_chan_close(c) and
  * int_chan_release(c). c.chan is the channel itself. */
-#define WEFT_CHAN_DEFINE(name, type)                                                      \
-	typedef struct name {                                                             \
-		weft_chan *chan;                                                          \
-	} name;                                                                           \
-	static inline WEFT_NODISCARD int name##_new(name *out, size_t capacity)           \
-	{                                                                                 \
-		return weft_chan_new(&out->chan, sizeof(type), capacity, NULL);           \
-	}                                                                                 \
-	static inline WEFT_NODISCARD int name##_send(name c, type value)                  \
-	{                                                                                 \
-		return weft_chan_send(c.chan, &value);                                    \
-	}                                                                                 \
-	static inline WEFT_NODISCARD int name##_try_send(name c, type value)              \
-	{                                                                                 \
-		return weft_chan_try_send(c.chan, &value);                                \
-	}                                                                                 \
-	static inline WEFT_NODISCARD int name##_send_until(name c, type value, int64_t d) \
-	{                                                                                 \
-		return weft_chan_send_until(c.chan, &value, d);                           \
-	}                                                                                 \
-	static inline WEFT_NODISCARD int name##_recv(name c, type *value)                 \
-	{                                                                                 \
-		return weft_chan_recv(c.chan, value);                                     \
-	}                                                                                 \
-	static inline WEFT_NODISCARD int name##_try_recv(name c, type *value)             \
-	{                                                                                 \
-		return weft_chan_try_recv(c.chan, value);                                 \
-	}                                                                                 \
+#define WEFT_CHAN_DEFINE(name, type)                                                       \
+	typedef struct name {                                                              \
+		weft_chan *chan;                                                           \
+	} name;                                                                            \
+	static inline WEFT_NODISCARD int name##_new(name *out, size_t capacity)            \
+	{                                                                                  \
+		return weft_chan_new(&out->chan, sizeof(type), capacity, NULL);            \
+	}                                                                                  \
+	static inline WEFT_NODISCARD int name##_send(name c, type value)                   \
+	{                                                                                  \
+		return weft_chan_send(c.chan, &value);                                     \
+	}                                                                                  \
+	static inline WEFT_NODISCARD int name##_try_send(name c, type value)               \
+	{                                                                                  \
+		return weft_chan_try_send(c.chan, &value);                                 \
+	}                                                                                  \
+	static inline WEFT_NODISCARD int name##_send_until(name c, type value, int64_t d)  \
+	{                                                                                  \
+		return weft_chan_send_until(c.chan, &value, d);                            \
+	}                                                                                  \
+	static inline WEFT_NODISCARD int name##_recv(name c, type *value)                  \
+	{                                                                                  \
+		return weft_chan_recv(c.chan, value);                                      \
+	}                                                                                  \
+	static inline WEFT_NODISCARD int name##_try_recv(name c, type *value)              \
+	{                                                                                  \
+		return weft_chan_try_recv(c.chan, value);                                  \
+	}                                                                                  \
 	static inline WEFT_NODISCARD int name##_recv_until(name c, type *value, int64_t d) \
-	{                                                                                 \
-		return weft_chan_recv_until(c.chan, value, d);                            \
-	}                                                                                 \
-	static inline weft_case name##_case_recv(name c, type *value)                     \
-	{                                                                                 \
-		return weft_case_recv(c.chan, value);                                     \
-	}                                                                                 \
-	static inline weft_case name##_case_send(name c, const type *value)               \
-	{                                                                                 \
-		return weft_case_send(c.chan, value);                                     \
-	}                                                                                 \
-	static inline bool name##_close(name c)                                           \
-	{                                                                                 \
-		return weft_chan_close(c.chan);                                           \
-	}                                                                                 \
-	static inline void name##_release(name c)                                         \
-	{                                                                                 \
-		weft_chan_release(c.chan);                                                \
-	}                                                                                 \
+	{                                                                                  \
+		return weft_chan_recv_until(c.chan, value, d);                             \
+	}                                                                                  \
+	static inline weft_case name##_case_recv(name c, type *value)                      \
+	{                                                                                  \
+		return weft_case_recv(c.chan, value);                                      \
+	}                                                                                  \
+	static inline weft_case name##_case_send(name c, const type *value)                \
+	{                                                                                  \
+		return weft_case_send(c.chan, value);                                      \
+	}                                                                                  \
+	static inline bool name##_close(name c)                                            \
+	{                                                                                  \
+		return weft_chan_close(c.chan);                                            \
+	}                                                                                  \
+	static inline void name##_release(name c)                                          \
+	{                                                                                  \
+		weft_chan_release(c.chan);                                                 \
+	}                                                                                  \
 	struct name
 
 #endif

@@ -48,8 +48,8 @@ WEFT_API WEFT_NODISCARD int weft_par_reduce(size_t lo, size_t hi, const weft_red
 					    void *result, const weft_par_opts *opts);
 
 /* The same from inside a job, without entering the pool anew. */
-WEFT_API void weft_par_for_in(weft_par par, size_t lo, size_t hi, weft_range_fn body, void *context,
-			      size_t grain);
+WEFT_API void weft_par_for_in(weft_par par, size_t lo, size_t hi, weft_range_fn body,
+			      void *context, size_t grain);
 WEFT_API WEFT_NODISCARD int weft_par_reduce_in(weft_par par, size_t lo, size_t hi,
 					       const weft_reduce *reduce, void *result,
 					       size_t grain);

@@ -34,8 +34,8 @@ WEFT_API void weft_scope_open(weft_scope *scope);
  * A non-zero return is an error of the scope: the first one is kept and cancels
  * the scope. Errors as weft_thread_spawn(); a failed spawn is reported here
  * only. From the opener or from threads of the scope, before close returns. */
-WEFT_API WEFT_NODISCARD int weft_scope_spawn_thread(weft_scope *scope, weft_thread_fn fn, void *arg,
-						    const weft_thread_opts *opts);
+WEFT_API WEFT_NODISCARD int weft_scope_spawn_thread(weft_scope *scope, weft_thread_fn fn,
+						    void *arg, const weft_thread_opts *opts);
 
 /* Cancels what runs in the scope; close then returns -ECANCELED unless there was
  * an error before. Any thread. */

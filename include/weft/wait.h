@@ -34,6 +34,7 @@ typedef struct WEFT_ALIGNED(16) weft_case {
 	int32_t result;  /* of the case that was chosen: 0 or -errno */
 	uint32_t need;   /* permits wanted, where the object deals in permits */
 	uint16_t index;  /* place among the cases of its select */
+	uint16_t order;  /* place in the order in which this select tries */
 	uint16_t passes; /* how often it was woken and lost, or passed over */
 	uint8_t linked;
 	uint8_t notified;

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mutex.
+ *
+ * Two bits of the queue's word are its state, so that the fast paths are one
+ * compare-and-swap each, and "who unlocks" and "who queues up" are ordered by
+ * the one word:
+ *
+ *   LOCKED (A)      somebody holds it
+ *   DESIGNATED (B)  a waiter was woken and is on its way; until it has the lock,
+ *                   or is queued again, unlocking need wake nobody
+ *
+ * Unlocking frees the mutex and wakes the first waiter, which must compete with
+ * newcomers: a lock that is handed over instead stands idle for the whole time
+ * that its next holder needs to wake up. The designated waiter is nsync's idea;
+ * it saves the system call of all unlocks that happen meanwhile. A waiter that
+ * has lost LOSSES_MOST times, or waited for LONG_WAIT_US, is handed the lock.
+ *
+ * A waiter is linked only by a compare-and-swap that sees LOCKED set, and LOCKED
+ * is cleared without a wake only by one that sees no waiter, or a designated one.
+ * So there is no moment at which the mutex is free, somebody is queued, and
+ * nobody is awake to notice.
+ *
+ * mutex.1  what clears LOCKED releases, what sets it acquires: the guarded data.
+ *          A hand-over passes through the sel and the parker (win.1, token.1).
+ */
+#include "weft/mutex.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "wait/wait.h"
+
+#define LOCKED ((uintptr_t)WEFT__A)
+#define DESIGNATED ((uintptr_t)WEFT__B)
+
+enum {
+	LOSSES_MOST = 30,
+	LONG_WAIT_US = 500,
+};
+
+static bool take(weft_mutex *m, uintptr_t settle)
+{
+	uintptr_t word = weft_load_relaxed(&m->queue.word);
+
+	while (!(word & LOCKED)) {
+		uintptr_t after = (word | LOCKED) & ~settle;
+
+		if (weft_cas_weak_acquire(&m->queue.word, &word, after)) /* mutex.1 */
+			return true;
+	}
+	return false;
+}
+
+/* What is settled when a woken waiter takes the mutex or queues up again. */
+static uintptr_t designation(const weft_case *c)
+{
+	return c->notified && weft__case_certain(c) ? DESIGNATED : 0;
+}
+
+static bool mutex_attempt(weft_case *c)
+{
+	c->result = 0;
+	return take(c->object, designation(c));
+}
+
+/* Microseconds since some moment, modulo 2^32; only differences count. */
+static uint32_t clock_us(void)
+{
+	return (uint32_t)(weft_now() / WEFT_US);
+}
+
+static void count_loss(weft_case *c, bool was_woken)
+{
+	if (!was_woken)
+		c->need = clock_us();
+	else if (c->passes < LOSSES_MOST &&
+		 (++c->passes == LOSSES_MOST || clock_us() - c->need >= LONG_WAIT_US))
+		c->passes = LOSSES_MOST;
+}
+
+static bool mutex_enqueue(weft_case *c)
+{
+	weft_mutex *m = c->object;
+	const uintptr_t settle = designation(c);
+	const uint8_t notified = c->notified;
+	weft_case *before = weft__waitq_lock(&m->queue);
+	weft_case *head = notified ? weft__cases_push_front(before, c)
+				   : weft__cases_push(before, c);
+	uintptr_t word = weft_load_relaxed(&m->queue.word);
+
+	count_loss(c, notified);
+	while (word & LOCKED) {
+		uintptr_t after = LOCKED | (word & DESIGNATED & ~settle) | (uintptr_t)head;
+
+		if (weft_cas_acq_rel(&m->queue.word, &word, after)) { /* queue.1 */
+			weft__waitq_unlocked(&m->queue, word);
+			return true;
+		}
+	}
+	weft__cases_remove(head, c);
+	c->notified = notified;
+	weft__waitq_unlock(&m->queue, before, 0, 0);
+	return false;
+}
+
+static void mutex_dequeue(weft_case *c)
+{
+	weft_mutex *m = c->object;
+
+	weft__waitq_cancel(&m->queue, c);
+}
+
+/* A woken waiter gives up. Whether the mutex is free just now does not matter:
+ * the next waiter becomes the designated one, and looks. */
+static void mutex_pass_on(weft_case *c)
+{
+	weft_mutex *m = c->object;
+	struct weft__wakes wakes;
+	weft_case *head;
+	bool woken;
+
+	if (!weft__case_certain(c))
+		return; /* it never was the only one: see weft__notify_one() */
+	weft__wakes_init(&wakes);
+	head = weft__waitq_lock(&m->queue);
+	head = weft__notify_one(head, &wakes, &woken);
+	weft__waitq_unlock(&m->queue, head, 0, woken ? 0 : DESIGNATED);
+	weft__wakes_fire(&wakes);
+}
+
+static const struct weft_source mutex_source = {
+	.name = "mutex",
+	.attempt = mutex_attempt,
+	.enqueue = mutex_enqueue,
+	.dequeue = mutex_dequeue,
+	.pass_on = mutex_pass_on,
+};
+
+weft_case weft_case_lock(weft_mutex *mutex)
+{
+	return weft__case_make(&mutex_source, mutex, NULL);
+}
+
+/* Spins while the mutex is held and nobody is queued, with growing gaps, so that
+ * the holder's cache line is left alone. */
+static bool spin(weft_mutex *m)
+{
+	struct weft__parker *parker = weft__parker_self();
+	uint32_t budget = weft__spin_budget(parker);
+
+	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap) {
+		uintptr_t word = weft_load_relaxed(&m->queue.word);
+
+		if (!(word & LOCKED)) {
+			if (weft_cas_weak_acquire(&m->queue.word, &word,
+						  word | LOCKED)) { /* mutex.1 */
+				weft__spin_report(parker, true);
+				return true;
+			}
+		} else if (weft__waitq_head(word)) {
+			return false;
+		}
+		for (uint32_t i = 0; i < gap; i++)
+			weft__cpu_pause();
+		gap = gap < 16 ? gap * 2 : 16;
+	}
+	return false;
+}
+
+static __attribute__((noinline)) int lock_slow(weft_mutex *m, int64_t deadline, unsigned flags)
+{
+	weft_case c;
+
+	if (spin(m))
+		return 0;
+	c = weft_case_lock(m);
+	return weft__block_one(&c, deadline, flags);
+}
+
+void weft_mutex_lock(weft_mutex *mutex)
+{
+	uintptr_t free = 0;
+
+	if (WEFT_UNLIKELY(!weft_cas_acquire(&mutex->queue.word, &free, LOCKED))) /* mutex.1 */
+		(void)lock_slow(mutex, WEFT_NEVER, WEFT__UNCANCELLABLE);
+}
+
+bool weft_mutex_try_lock(weft_mutex *mutex)
+{
+	return take(mutex, 0);
+}
+
+int weft_mutex_lock_until(weft_mutex *mutex, int64_t deadline)
+{
+	if (take(mutex, 0))
+		return 0;
+	return deadline <= 0 ? -ETIMEDOUT : lock_slow(mutex, deadline, 0);
+}
+
+/* With waiters and nobody designated: hands the lock over to one that has waited
+ * long, or frees it and wakes the first. */
+static void unlock_and_wake(weft_mutex *m)
+{
+	weft_case *head = weft__waitq_lock(&m->queue);
+	unsigned set = 0, clear = LOCKED;
+	struct weft__wakes wakes;
+
+	weft__wakes_init(&wakes);
+	while (clear && head && head->passes >= LOSSES_MOST && weft__case_certain(head)) {
+		weft_case *c = head;
+
+		head = weft__cases_remove(head, c);
+		if (weft__case_win(c, 0)) {
+			c->result = 0;
+			weft__wakes_add(&wakes, c);
+			clear = 0;
+		}
+	}
+	if (clear) {
+		bool woken;
+
+		head = weft__notify_one(head, &wakes, &woken);
+		set = woken ? DESIGNATED : 0;
+	}
+	weft__waitq_unlock(&m->queue, head, set, clear); /* mutex.1 */
+	weft__wakes_fire(&wakes);
+}
+
+static __attribute__((noinline)) void unlock_slow(weft_mutex *m, uintptr_t word)
+{
+	do {
+		WEFT__ASSERT(word & LOCKED, "a mutex was unlocked that is not locked");
+		if (weft__waitq_head(word) && !(word & DESIGNATED)) {
+			unlock_and_wake(m);
+			return;
+		}
+	} while (!weft_cas_weak_release(&m->queue.word, &word, word & ~LOCKED)); /* mutex.1 */
+}
+
+void weft_mutex_unlock(weft_mutex *mutex)
+{
+	uintptr_t word = LOCKED;
+
+	if (WEFT_UNLIKELY(!weft_cas_release(&mutex->queue.word, &word, 0))) /* mutex.1 */
+		unlock_slow(mutex, word);
+}
+
+bool weft_mutex_is_locked(const weft_mutex *mutex)
+{
+	return weft_load_relaxed(&mutex->queue.word) & LOCKED;
+}

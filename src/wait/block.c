@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one loop in which every blocking call of Weft waits.
+ *
+ *   try      each case, in the order of the select; done if one succeeds
+ *   arm      link each case into its object, looking once more under its lock
+ *   sleep    until somebody wins the sel: a waker, or the clock through us
+ *   disarm   unlink the other cases
+ *
+ * and again, if the sel was won by a mere notification. No two locks are held at
+ * once, nothing is allocated, and while a party is between arm and disarm the
+ * sel is what decides: a case that is found ready while arming first wins the
+ * party's own sel, so that it cannot happen that two cases take effect.
+ *
+ * A notified case is tried before all others. If it succeeds, the chance was
+ * used. If it fails, somebody overtook us and used it. If the party leaves with
+ * the case still marked `notified`, the source gets to pass the chance on; a
+ * case that is linked again is back in the queue and owes nothing.
+ */
+#include "wait/wait.h"
+
+#include <errno.h>
+
+/* A look that succeeds, then a try that fails: others are faster. Queue up. */
+enum { SPIN_ROUNDS = 3 };
+
+static bool cancel_attempt(weft_case *c)
+{
+	return weft_token_cancelled(c->object);
+}
+
+/* The indices 0 .. count-1 in the `order` fields: as they are, or shuffled
+ * (Fisher and Yates, inside out). A rotation would favour the case after one
+ * that is seldom ready. */
+static void cases_order(struct weft__parker *parker, weft_case *cases, int count, unsigned flags)
+{
+	for (int i = 0; i < count; i++) {
+		int j = i;
+
+		if (!(flags & WEFT__BIASED) && i > 0)
+			j = (int)(weft__parker_random(parker) % ((unsigned)i + 1));
+		cases[i].order = cases[j].order;
+		cases[j].order = (uint16_t)i;
+	}
+}
+
+static bool case_try(weft_case *c)
+{
+	if (!c->source->attempt(c))
+		return false;
+	c->notified = 0;
+	return true;
+}
+
+/* Tries the notified case, then the others; the index or -1. */
+static int cases_try(weft_case *cases, int count, int first)
+{
+	if (first >= 0 && case_try(&cases[first]))
+		return first;
+	for (int i = 0; i < count; i++) {
+		int k = cases[i].order;
+
+		if (k != first && case_try(&cases[k]))
+			return k;
+	}
+	return -1;
+}
+
+/* The party leaves: chances that it was given and did not take go on. */
+static void cases_settle(weft_case *cases, int count)
+{
+	for (int i = 0; i < count; i++) {
+		weft_case *c = &cases[i];
+
+		if (c->notified) {
+			c->notified = 0;
+			if (c->source->pass_on)
+				c->source->pass_on(c);
+		}
+	}
+}
+
+void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_case *cases,
+		     int count, unsigned flags)
+{
+	weft_token *ambient = flags & WEFT__UNCANCELLABLE ? NULL : parker->ambient;
+
+	*w = (struct weft__wait){ .cases = cases, .count = count };
+	w->sel.parker = parker;
+	w->cancellable = ambient != NULL;
+	if (ambient)
+		w->cancel = weft_case_token(ambient);
+	for (int i = 0; i < count; i++) {
+		cases[i].sel = &w->sel;
+		cases[i].index = (uint16_t)i;
+		cases[i].linked = 0;
+		cases[i].notified = 0;
+		cases[i].passes = 0;
+	}
+	w->cancel.sel = &w->sel;
+	w->cancel.index = (uint16_t)count;
+	cases_order(parker, cases, count, flags);
+}
+
+/* The k-th case in this round's order; the cancellation comes last. */
+static weft_case *wait_case(struct weft__wait *w, int k)
+{
+	return k < w->count ? &w->cases[w->cases[k].order] : &w->cancel;
+}
+
+void weft__wait_arm(struct weft__wait *w)
+{
+	int total = w->count + w->cancellable;
+
+	/* Both are published to wakers by the locks of the queues. */
+	weft_store_relaxed(&w->sel.won, 0);
+	weft_store_relaxed(&w->sel.parker->token, WEFT__EMPTY);
+	w->found = false;
+	for (w->armed = 0; w->armed < total; w->armed++) {
+		weft_case *c = wait_case(w, w->armed);
+
+		if (!c->source->enqueue(c)) {
+			/* If this fails, another case took effect: just as well. */
+			w->found = weft__case_win(c, WEFT__NOTIFIED);
+			return;
+		}
+	}
+}
+
+uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
+{
+	struct weft__parker *parker = w->sel.parker;
+	uint32_t open = 0;
+
+	if (w->found)
+		return weft_load_relaxed(&w->sel.won);
+	if (weft__parker_park(parker, deadline) == -ETIMEDOUT) {
+		if (weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT)) /* win.1 */
+			return WEFT__TIMED_OUT;
+		/* Won at the last moment: the wake is under way. */
+		weft__parker_park(parker, WEFT_NEVER);
+	}
+	return weft_load_relaxed(&w->sel.won);
+}
+
+void weft__wait_disarm(struct weft__wait *w, uint32_t won)
+{
+	/* A party that is woken knows that its winner unlinked the case. */
+	int winner = won == WEFT__TIMED_OUT || w->found ? -1 : (int)(won & ~WEFT__NOTIFIED) - 1;
+
+	for (int k = 0; k < w->armed; k++) {
+		weft_case *c = wait_case(w, k);
+
+		if (c->index != winner)
+			c->source->dequeue(c);
+	}
+}
+
+/* For one source with a cheap look: spins while nothing is to be had. */
+static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
+{
+	uint32_t budget;
+
+	if (!c->source->ready)
+		return false;
+	budget = weft__spin_budget(parker);
+	for (uint32_t i = 0; i < budget; i++) {
+		if (c->source->ready(c)) {
+			weft__spin_report(parker, true);
+			return true;
+		}
+		weft__cpu_pause();
+	}
+	return false;
+}
+
+int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
+{
+	struct weft__parker *parker = weft__parker_self();
+	struct weft__wait w;
+	int chosen = -1, notified = -1, spins = count == 1 ? SPIN_ROUNDS : 0;
+
+	weft__wait_init(&w, parker, cases, count, flags);
+	for (;;) {
+		uint32_t won;
+
+		chosen = cases_try(cases, count, notified);
+		if (chosen >= 0)
+			break;
+		if (w.cancellable && cancel_attempt(&w.cancel)) {
+			chosen = -ECANCELED;
+			break;
+		}
+		if (deadline <= 0) {
+			chosen = -ETIMEDOUT;
+			break;
+		}
+		if (spins-- > 0 && spin_until_ready(parker, cases))
+			continue;
+		spins = 0;
+		weft__wait_arm(&w);
+		won = weft__wait_sleep(&w, deadline);
+		weft__wait_disarm(&w, won);
+		notified = (int)(won & ~WEFT__NOTIFIED) - 1;
+		if (won == WEFT__TIMED_OUT) {
+			chosen = -ETIMEDOUT;
+			break;
+		}
+		if (notified == count) {
+			chosen = -ECANCELED;
+			break;
+		}
+		if (!(won & WEFT__NOTIFIED)) {
+			chosen = notified;
+			break;
+		}
+	}
+	cases_settle(cases, count);
+	return chosen;
+}
+
+int weft__block_one(weft_case *c, int64_t deadline, unsigned flags)
+{
+	int err = weft__block(c, 1, deadline, flags);
+
+	return err == 0 ? c->result : err;
+}
+
+/* ---- polling -------------------------------------------------------------------- */
+
+void weft__poll_init(struct weft__poll *poll, struct weft__parker *parker, weft_case *cases,
+		     int count, unsigned flags)
+{
+	weft__wait_init(&poll->wait, parker, cases, count, flags);
+	poll->armed = false;
+}
+
+/* Ends the round if somebody won it, else false. A future takes the lock of its
+ * winner too: it does not wait for the wake, so this is what makes the winner's
+ * writes visible, and keeps the frame until the winner has left it. */
+static bool poll_collect(struct weft__poll *poll, uint32_t *won)
+{
+	struct weft__wait *w = &poll->wait;
+
+	*won = weft_load_acquire(&w->sel.won); /* win.1 */
+	if (*won == 0)
+		return false;
+	for (int k = 0; k < w->armed; k++)
+		wait_case(w, k)->source->dequeue(wait_case(w, k));
+	poll->armed = false;
+	return true;
+}
+
+int weft__poll_next(struct weft__poll *poll)
+{
+	struct weft__wait *w = &poll->wait;
+	int notified = -1, chosen;
+	uint32_t won;
+
+	for (;;) {
+		if (poll->armed) {
+			if (!poll_collect(poll, &won))
+				return -EAGAIN;
+			notified = (int)(won & ~WEFT__NOTIFIED) - 1;
+			chosen = notified == w->count ? -ECANCELED : notified;
+			if (notified == w->count || !(won & WEFT__NOTIFIED))
+				break;
+		}
+		chosen = cases_try(w->cases, w->count, notified);
+		if (chosen >= 0)
+			break;
+		weft__wait_arm(w);
+		poll->armed = true;
+		/* Whether a case was found ready or another party won meanwhile, the
+		 * next turn of the loop sees it. */
+	}
+	cases_settle(w->cases, w->count);
+	return chosen;
+}
+
+int weft__poll_drop(struct weft__poll *poll)
+{
+	struct weft__wait *w = &poll->wait;
+	uint32_t open = 0, won;
+	int chosen = -EAGAIN;
+
+	if (!poll->armed)
+		return -EAGAIN;
+	(void)weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT); /* win.1 */
+	poll_collect(poll, &won);
+	if (won != WEFT__TIMED_OUT && !(won & WEFT__NOTIFIED) && (int)won - 1 < w->count)
+		chosen = (int)won - 1;
+	cases_settle(w->cases, w->count);
+	return chosen;
+}
