@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds the peers of the benchmarks, each that can be built.
+#
+# usage: build.sh [OUT]	(default: build/bench/peers)
+#
+# OUT/PEER is the program. Where it cannot be built, OUT/PEER.why says the reason
+# in a sentence, which the driver shows, and OUT/PEER.log has the rest. Nothing is
+# written beside the sources and nothing comes from the network: the crates are
+# those that Debian's librust-*-dev packages install. Exit status 0 even if peers
+# are missing, since they are a comparison and not a need; 1 if OUT cannot be used.
+set -u
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
+out=${1:-$here/../../build/bench/peers}
+mkdir -p "$out" && out=$(CDPATH='' cd -- "$out" && pwd) || exit 1
+crates=/usr/share/cargo/registry
+cc=${CC:-cc}
+built='' missing=''
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# lack PEER SENTENCE: PEER is not built, for this reason.
+lack() {
+	rm -f "$out/$1"
+	printf '%s\n' "$2" >"$out/$1.why"
+	missing="$missing $1"
+	printf 'peers   %s: %s\n' "$1" "$2"
+}
+
+# made PEER STATUS: after the compiler of PEER ended with STATUS.
+made() {
+	if [ "$2" -eq 0 ]; then
+		rm -f "$out/$1.why"
+		built="$built $1"
+	else
+		lack "$1" "its build failed, see $out/$1.log"
+	fi
+}
+
+# newer PEER FILE...: PEER is there and newer than all these files.
+newer() {
+	peer=$1
+	shift
+	[ -x "$out/$peer" ] && [ -z "$(find "$@" "$here/build.sh" -newer "$out/$peer")" ]
+}
+
+# compile PEER SOURCE COMPILER ARGS...
+compile() {
+	peer=$1 source=$2
+	shift 2
+	if newer "$peer" "$source" "$here/../subject.h"; then
+		made "$peer" 0
+	elif ! has "$1"; then
+		lack "$peer" "the compiler $1 is not installed"
+	else
+		"$@" >"$out/$peer.log" 2>&1
+		made "$peer" $?
+	fi
+}
+
+compile_c() {
+	source=$here/c/$1.c
+	compile "$1" "$source" "$cc" -std=gnu11 -O3 -Wall -Wextra "$2" "$source" -o "$out/$1"
+}
+
+compile_tbb() {
+	source=$here/cpp/tbb.cpp
+	if [ -e /usr/include/tbb/task_group.h ]; then
+		compile tbb "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra "$source" \
+			-o "$out/tbb" -ltbb
+	else
+		lack tbb "libtbb-dev is not installed"
+	fi
+}
+
+# crate PEER CRATE PACKAGE: one Rust program, built on a copy of its sources, as
+# cargo writes its lock file beside them - a lock file that an older cargo cannot
+# read, hence made anew each time.
+crate() {
+	if ! has cargo; then
+		lack "$1" "cargo is not installed"
+		return
+	fi
+	set -- "$1" "$2" "$3" "$(find "$crates" -maxdepth 1 -name "$2-[0-9]*" 2>/dev/null)"
+	if [ -n "$2" ] && [ -z "$4" ]; then
+		lack "$1" "$3 is not installed"
+		return
+	fi
+	mkdir -p "$out/src/$1/src" "$out/src/.cargo"
+	cp -p "$here/rust/subject.rs" "$out/src/subject.rs"
+	cp -p "$here/rust/.cargo/config.toml" "$out/src/.cargo/config.toml"
+	cp -p "$here/rust/$1/Cargo.toml" "$out/src/$1/Cargo.toml"
+	cp -p "$here/rust/$1/src/main.rs" "$out/src/$1/src/main.rs"
+	rm -f "$out/src/$1/Cargo.lock"
+	(
+		cd "$out/src/$1" || exit 1
+		CARGO_TARGET_DIR=$out/target cargo build --release --offline &&
+			cp "$out/target/release/peer-$1" "$out/$1.new" && mv "$out/$1.new" "$out/$1"
+	) >"$out/$1.log" 2>&1
+	made "$1" $?
+}
+
+compile_go() {
+	if ! has go; then
+		lack go "Go is not installed"
+		return
+	fi
+	(
+		cd "$here/go" || exit 1
+		GO111MODULE=on GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOWORK=off \
+			CGO_ENABLED=0 GOCACHE=$out/go-cache go build -o "$out/go" .
+	) >"$out/go.log" 2>&1
+	made go $?
+}
+
+echo "peers   building into $out"
+compile_c pthread -pthread
+compile_c openmp -fopenmp
+compile_tbb
+compile_go
+crate rayon rayon librust-rayon-dev
+crate crossbeam crossbeam-channel librust-crossbeam-channel-dev
+crate flume flume librust-flume-dev
+crate parking_lot parking_lot librust-parking-lot-dev
+crate std '' ''
+printf 'peers   built:%s\n' "${built:- none}"
+[ -z "$missing" ] || printf 'peers   not built:%s\n' "$missing"
