@@ -15,7 +15,6 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
 out=${1:-$here/../../build/bench/peers}
 mkdir -p "$out" && out=$(CDPATH='' cd -- "$out" && pwd) || exit 1
 crates=/usr/share/cargo/registry
-cc=${CC:-cc}
 built='' missing=''
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -61,7 +60,7 @@ compile() {
 
 compile_c() {
 	source=$here/c/$1.c
-	compile "$1" "$source" "$cc" -std=gnu11 -O3 -Wall -Wextra "$2" "$source" -o "$out/$1"
+	compile "$1" "$source" gcc -std=gnu11 -O3 -Wall -Wextra "$2" "$source" -o "$out/$1"
 }
 
 compile_tbb() {
