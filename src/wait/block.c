@@ -164,12 +164,16 @@ static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 	if (!c->source->ready)
 		return false;
 	budget = weft__spin_budget(parker);
-	for (uint32_t i = 0; i < budget; i++) {
+	/* Growing gaps leave the other side's cache lines alone, and let it get
+	 * ahead, so that the next few tries succeed at once. */
+	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap) {
 		if (c->source->ready(c)) {
 			weft__spin_report(parker, true);
 			return true;
 		}
-		weft__cpu_pause();
+		for (uint32_t i = 0; i < gap; i++)
+			weft__cpu_pause();
+		gap = gap < 16 ? gap * 2 : 16;
 	}
 	return false;
 }

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels: what is common to all flavours. Making and freeing, counting the
+ * ends, and blocking: each call tries once and then waits in the wait core with
+ * a case of one.
+ *
+ * References. The object has one count of references, and a count of each kind of
+ * end; each counted end holds a reference. The last end of a kind closes the
+ * channel first and gives its reference back then, so that the one who frees it
+ * is always the last to touch it.
+ *
+ * ends.1  giving back a reference is acq_rel: the one who frees the channel sees
+ *         everything that the others did with it.
+ */
+#include "chan/chan.h"
+
+#include "base/assert.h"
+
+int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
+		  const weft_chan_opts *opts)
+{
+	weft_chan *chan;
+
+	*out = NULL;
+	if (element_size > PTRDIFF_MAX / 4 ||
+	    (capacity != WEFT_UNBOUNDED && capacity > PTRDIFF_MAX / 4 / (element_size + 16)))
+		return -EINVAL;
+	if (capacity == 0)
+		chan = weft__rendezvous_new();
+	else if (capacity == WEFT_UNBOUNDED)
+		chan = weft__segments_new(element_size);
+	else
+		chan = weft__ring_new(element_size, capacity);
+	if (!chan)
+		return -ENOMEM;
+	chan->element_size = element_size;
+	chan->capacity = capacity;
+	if (opts) {
+		chan->drop = opts->drop;
+		chan->context = opts->context;
+	}
+	weft_store_relaxed(&chan->references, 1);
+	*out = chan;
+	return 0;
+}
+
+weft_chan *weft_chan_retain(weft_chan *chan)
+{
+	weft_add_relaxed(&chan->references, 1);
+	return chan;
+}
+
+void weft_chan_release(weft_chan *chan)
+{
+	uint32_t before;
+
+	if (!chan)
+		return;
+	before = weft_sub_acq_rel(&chan->references, 1); /* ends.1 */
+	WEFT__ASSERT(before != 0, "a channel was released more often than retained");
+	if (before == 1)
+		chan->flavour->destroy(chan);
+}
+
+weft_chan *weft_chan_add_sender(weft_chan *chan)
+{
+	weft_add_relaxed(&chan->senders, 1);
+	return weft_chan_retain(chan);
+}
+
+weft_chan *weft_chan_add_receiver(weft_chan *chan)
+{
+	weft_add_relaxed(&chan->receivers, 1);
+	return weft_chan_retain(chan);
+}
+
+static void drop_end(weft_chan *chan, weft_atomic_u32 *ends)
+{
+	uint32_t before = weft_sub_acq_rel(ends, 1); /* ends.1 */
+
+	WEFT__ASSERT(before != 0, "an end of a channel was dropped that was not added");
+	if (before == 1)
+		weft_chan_close(chan);
+	weft_chan_release(chan);
+}
+
+void weft_chan_drop_sender(weft_chan *chan)
+{
+	drop_end(chan, &chan->senders);
+}
+
+void weft_chan_drop_receiver(weft_chan *chan)
+{
+	drop_end(chan, &chan->receivers);
+}
+
+/* ---- sending and receiving ----------------------------------------------------- */
+
+weft_case weft_case_send(weft_chan *chan, const void *element)
+{
+	return weft__case_make(chan->flavour->send_source, chan, element);
+}
+
+weft_case weft_case_recv(weft_chan *chan, void *element)
+{
+	return weft__case_make(chan->flavour->recv_source, chan, element);
+}
+
+static __attribute__((noinline)) int send_wait(weft_chan *chan, const void *element,
+					       int64_t deadline)
+{
+	weft_case c = weft_case_send(chan, element);
+
+	return weft__block_one(&c, deadline, 0);
+}
+
+static __attribute__((noinline)) int recv_wait(weft_chan *chan, void *element, int64_t deadline)
+{
+	weft_case c = weft_case_recv(chan, element);
+
+	return weft__block_one(&c, deadline, 0);
+}
+
+int weft_chan_try_send(weft_chan *chan, const void *element)
+{
+	return chan->flavour->try_send(chan, element);
+}
+
+int weft_chan_send(weft_chan *chan, const void *element)
+{
+	int err = chan->flavour->try_send(chan, element);
+
+	return WEFT_LIKELY(err != -EAGAIN) ? err : send_wait(chan, element, WEFT_NEVER);
+}
+
+int weft_chan_send_until(weft_chan *chan, const void *element, int64_t deadline)
+{
+	int err = chan->flavour->try_send(chan, element);
+
+	return WEFT_LIKELY(err != -EAGAIN) ? err : send_wait(chan, element, deadline);
+}
+
+int weft_chan_try_recv(weft_chan *chan, void *element)
+{
+	return chan->flavour->try_recv(chan, element);
+}
+
+int weft_chan_recv(weft_chan *chan, void *element)
+{
+	int err = chan->flavour->try_recv(chan, element);
+
+	return WEFT_LIKELY(err != -EAGAIN) ? err : recv_wait(chan, element, WEFT_NEVER);
+}
+
+int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline)
+{
+	int err = chan->flavour->try_recv(chan, element);
+
+	return WEFT_LIKELY(err != -EAGAIN) ? err : recv_wait(chan, element, deadline);
+}
+
+/* ---- the rest ------------------------------------------------------------------ */
+
+bool weft_chan_close(weft_chan *chan)
+{
+	return chan->flavour->close(chan);
+}
+
+bool weft_chan_is_closed(const weft_chan *chan)
+{
+	return chan->flavour->is_closed(chan);
+}
+
+size_t weft_chan_len(const weft_chan *chan)
+{
+	return chan->flavour->len(chan);
+}
+
+size_t weft_chan_capacity(const weft_chan *chan)
+{
+	return chan->capacity;
+}
+
+size_t weft_chan_element_size(const weft_chan *chan)
+{
+	return chan->element_size;
+}
+
+void weft__chan_notify_slow(weft_waitq *q)
+{
+	struct weft__wakes wakes;
+	weft_case *head;
+	bool woken;
+
+	weft__wakes_init(&wakes);
+	head = weft__waitq_lock(q);
+	head = weft__notify_one(head, &wakes, &woken);
+	weft__waitq_unlock(q, head, 0, 0);
+	weft__wakes_fire(&wakes);
+}
+
+void weft__chan_notify_all(weft_waitq *q)
+{
+	struct weft__wakes wakes;
+
+	weft__wakes_init(&wakes);
+	weft__win_all(weft__waitq_lock(q), &wakes, WEFT__NOTIFIED, 0);
+	weft__waitq_unlock(q, NULL, 0, 0);
+	weft__wakes_fire(&wakes);
+}
+
+bool weft__chan_enqueue(weft_waitq *q, weft_case *c,
+			enum weft__outlook (*outlook)(const weft_chan *chan))
+{
+	weft_case *head = weft__waitq_lock(q);
+	enum weft__outlook now;
+
+	weft__waitq_unlock(q, weft__cases_push(head, c), 0, 0); /* chan.2 */
+	now = outlook(c->object);
+	if (WEFT_UNLIKELY(now == WEFT__PENDING)) {
+		weft__barrier_all(); /* chan.3 */
+		now = outlook(c->object);
+	}
+	if (now != WEFT__GO)
+		return true;
+	weft__waitq_cancel(q, c);
+	return false;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the flavours of channels share: the head of the object and the functions
+ * by which chan.c drives them. One flavour per file:
+ *
+ *   rendezvous.c  capacity 0: values pass from party to party under a lock
+ *   ring.c        capacity n: an array of cells with stamps
+ *   segments.c    unbounded: a list of arrays
+ */
+#ifndef WEFT_CHAN_CHAN_H
+#define WEFT_CHAN_CHAN_H
+
+#include <errno.h>
+#include <string.h>
+
+#include "wait/wait.h"
+#include "weft/channel.h"
+
+/* Bytes between words that different CPUs write: a line. */
+#define CHAN_LINE 64
+
+struct weft__flavour {
+	const char *name;
+	/* 0, -EPIPE, -EAGAIN; send also -ENOMEM. Never wait. */
+	int (*try_send)(weft_chan *chan, const void *element);
+	int (*try_recv)(weft_chan *chan, void *element);
+	const struct weft_source *send_source;
+	const struct weft_source *recv_source;
+	/* Closes: true if it was open. */
+	bool (*close)(weft_chan *chan);
+	bool (*is_closed)(const weft_chan *chan);
+	size_t (*len)(const weft_chan *chan);
+	/* Drops what is left and frees the object; nobody else uses it. */
+	void (*destroy)(weft_chan *chan);
+};
+
+/* The head of each flavour's object; after weft_chan_new only the counts change. */
+struct weft_chan {
+	const struct weft__flavour *flavour;
+	size_t element_size;
+	size_t capacity;
+	void (*drop)(void *element, void *context);
+	void *context;
+	weft_atomic_u32 references;
+	weft_atomic_u32 senders;
+	weft_atomic_u32 receivers;
+};
+
+/* Each makes its flavour's object with the head's capacity and element size set;
+ * NULL when there is no memory. */
+weft_chan *weft__rendezvous_new(void);
+weft_chan *weft__ring_new(size_t element_size, size_t capacity);
+weft_chan *weft__segments_new(size_t element_size);
+
+/* How far a party that would have to wait can see. */
+enum weft__outlook {
+	WEFT__WAIT,    /* nothing there, and whoever brings something will see us */
+	WEFT__GO,      /* something there, or closed: worth a try */
+	WEFT__PENDING, /* somebody is between claiming a cell and publishing it, and
+			* may have looked for waiters already */
+};
+
+/* The enqueue of flavours whose values do not pass under the queue's lock: links
+ * the case, then looks again. See ring.c, chan.2 and chan.3. */
+bool weft__chan_enqueue(weft_waitq *q, weft_case *c,
+			enum weft__outlook (*outlook)(const weft_chan *chan));
+
+/* Notifies one waiter of the queue, or all of them. */
+void weft__chan_notify_slow(weft_waitq *q);
+void weft__chan_notify_all(weft_waitq *q);
+
+static inline void weft__chan_notify(weft_waitq *q)
+{
+	if (WEFT_UNLIKELY(weft__waitq_head(weft_load_seq_cst(&q->word)) != NULL)) /* chan.2 */
+		weft__chan_notify_slow(q);
+}
+
+/* Copies an element; the sizes that are most common without a call. */
+static inline void weft__element_copy(void *to, const void *from, size_t size)
+{
+	if (WEFT_LIKELY(size == 8))
+		memcpy(to, from, 8);
+	else if (size == 4)
+		memcpy(to, from, 4);
+	else if (size == 16)
+		memcpy(to, from, 16);
+	else if (size > 0)
+		memcpy(to, from, size);
+}
+
+#endif

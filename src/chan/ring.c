@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bounded channel: a ring of cells, each with a stamp that says whose turn it
+ * is (after Dmitry Vyukov's bounded MPMC queue, in the form with laps, which
+ * allows any capacity).
+ *
+ * A position is an index into the ring plus a multiple of `lap` (a power of two
+ * beyond twice the capacity); the bit between the two is CLOSED, in `tail` only.
+ * For the position p of a cell:
+ *
+ *   stamp == p        empty, for the sender that claims p     -> p + 1
+ *   stamp == p + 1    full, for the receiver that claims p    -> p + lap
+ *
+ * A sender claims p by moving `tail` from p to its successor, copies the value in,
+ * and publishes it by the stamp; a receiver does the same with `head`. Between
+ * claim and publication the cell is *pending*; a party that finds it so never
+ * waits for it in a try, it reports "not now".
+ *
+ * Waking. A sender, having published, looks for waiting receivers; a receiver that
+ * is about to sleep announces itself, then looks for values:
+ *
+ *   chan.1  the stamp is stored with release and loaded with acquire: the value.
+ *   chan.2  sender: claim (seq_cst), then look at the receivers' queue (seq_cst);
+ *           receiver: link itself into that queue (seq_cst), then load `tail`
+ *           (seq_cst). In the one order of these, either the sender sees the
+ *           receiver, or the receiver sees the claim. The same with `head` for
+ *           senders that wait.
+ *   chan.3  The receiver may see the claim and not the publication, while the
+ *           sender has looked already: the store of the stamp and the look at the
+ *           queue are not ordered, since that would cost each message a locked
+ *           instruction. In this rare case the receiver makes all threads pass a
+ *           barrier. Publications from before it are visible after it, and those
+ *           from after it are followed by a look that sees the receiver.
+ *
+ * Values are never handed to a waiter directly: it is notified and takes what is
+ * there, so threads and futures are served alike (invariant B).
+ */
+#include "chan/chan.h"
+
+struct cell {
+	weft_atomic_size stamp;
+	unsigned char element[];
+};
+
+struct ring {
+	struct weft_chan chan;
+	size_t lap;
+	size_t stride; /* bytes from cell to cell */
+	weft_waitq senders;
+	weft_waitq receivers;
+	unsigned char *cells;
+	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size tail;
+	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size head;
+};
+
+static size_t closed_bit(const struct ring *r)
+{
+	return r->lap / 2;
+}
+
+static struct cell *cell_at(const struct ring *r, size_t position)
+{
+	size_t index = position & (closed_bit(r) - 1);
+
+	return (struct cell *)(void *)(r->cells + index * r->stride);
+}
+
+static size_t successor(const struct ring *r, size_t position)
+{
+	size_t index = position & (closed_bit(r) - 1);
+
+	return index + 1 < r->chan.capacity ? position + 1 : position - index + r->lap;
+}
+
+static int ring_try_send(weft_chan *chan, const void *element)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t tail = weft_load_relaxed(&r->tail);
+
+	for (;;) {
+		struct cell *cell;
+		size_t stamp;
+
+		if (WEFT_UNLIKELY(tail & closed_bit(r)))
+			return -EPIPE;
+		cell = cell_at(r, tail);
+		stamp = weft_load_acquire(&cell->stamp); /* chan.1 */
+		if (stamp == tail) {
+			if (!weft_cas_weak_seq_cst(&r->tail, &tail,
+						   successor(r, tail))) /* chan.2 */
+				continue;
+			weft__element_copy(cell->element, element, chan->element_size);
+			weft_store_release(&cell->stamp, tail + 1); /* chan.1 */
+			weft__chan_notify(&r->receivers);
+			return 0;
+		}
+		if (stamp + r->lap == tail + 1)
+			return -EAGAIN; /* the value of the lap before, or pending */
+		tail = weft_load_relaxed(&r->tail);
+	}
+}
+
+static int ring_try_recv(weft_chan *chan, void *element)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t head = weft_load_relaxed(&r->head);
+
+	for (;;) {
+		struct cell *cell = cell_at(r, head);
+		size_t stamp = weft_load_acquire(&cell->stamp); /* chan.1 */
+
+		if (stamp == head + 1) {
+			if (!weft_cas_weak_seq_cst(&r->head, &head,
+						   successor(r, head))) /* chan.2 */
+				continue;
+			weft__element_copy(element, cell->element, chan->element_size);
+			weft_store_release(&cell->stamp, head + r->lap); /* chan.1 */
+			weft__chan_notify(&r->senders);
+			return 0;
+		}
+		if (stamp == head) {
+			size_t tail = weft_load_acquire(&r->tail);
+
+			/* Closed and past the last value; else empty, or pending. */
+			return tail == (head | closed_bit(r)) ? -EPIPE : -EAGAIN;
+		}
+		head = weft_load_relaxed(&r->head);
+	}
+}
+
+/* ---- waiting --------------------------------------------------------------------- */
+
+static enum weft__outlook send_outlook(const weft_chan *chan)
+{
+	const struct ring *r = (const struct ring *)chan;
+	size_t tail = weft_load_seq_cst(&r->tail), head;
+
+	if ((tail & closed_bit(r)) ||
+	    weft_load_acquire(&cell_at(r, tail)->stamp) + r->lap != tail + 1) /* chan.1 */
+		return WEFT__GO;
+	head = weft_load_seq_cst(&r->head); /* chan.2 */
+	return head + r->lap == tail ? WEFT__WAIT : WEFT__PENDING;
+}
+
+static enum weft__outlook recv_outlook(const weft_chan *chan)
+{
+	const struct ring *r = (const struct ring *)chan;
+	size_t head = weft_load_seq_cst(&r->head), tail;
+
+	if (weft_load_acquire(&cell_at(r, head)->stamp) != head) /* chan.1 */
+		return WEFT__GO;
+	tail = weft_load_seq_cst(&r->tail); /* chan.2 */
+	if (tail == head)
+		return WEFT__WAIT;
+	return tail == (head | closed_bit(r)) ? WEFT__GO : WEFT__PENDING;
+}
+
+static bool send_attempt(weft_case *c)
+{
+	c->result = ring_try_send(c->object, c->slot);
+	return c->result != -EAGAIN;
+}
+
+static bool recv_attempt(weft_case *c)
+{
+	c->result = ring_try_recv(c->object, c->slot);
+	return c->result != -EAGAIN;
+}
+
+/* A look at the stamp alone: it lies in a line that the other side writes once a
+ * message, while its `tail` or `head` would be fought over. */
+static bool send_ready(const weft_case *c)
+{
+	const struct ring *r = c->object;
+	size_t tail = weft_load_relaxed(&r->tail) & ~closed_bit(r);
+
+	return weft_load_relaxed(&cell_at(r, tail)->stamp) + r->lap != tail + 1;
+}
+
+static bool recv_ready(const weft_case *c)
+{
+	const struct ring *r = c->object;
+	size_t head = weft_load_relaxed(&r->head);
+
+	return weft_load_relaxed(&cell_at(r, head)->stamp) != head;
+}
+
+static bool send_enqueue(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	return weft__chan_enqueue(&r->senders, c, send_outlook);
+}
+
+static bool recv_enqueue(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	return weft__chan_enqueue(&r->receivers, c, recv_outlook);
+}
+
+static void send_dequeue(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	weft__waitq_cancel(&r->senders, c);
+}
+
+static void recv_dequeue(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	weft__waitq_cancel(&r->receivers, c);
+}
+
+/* What is pending now is followed by a look of its own at the queue. */
+static void send_pass_on(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	if (send_outlook(c->object) == WEFT__GO)
+		weft__chan_notify_slow(&r->senders);
+}
+
+static void recv_pass_on(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	if (recv_outlook(c->object) == WEFT__GO)
+		weft__chan_notify_slow(&r->receivers);
+}
+
+static const struct weft_source send_source = {
+	.name = "send",
+	.attempt = send_attempt,
+	.ready = send_ready,
+	.enqueue = send_enqueue,
+	.dequeue = send_dequeue,
+	.pass_on = send_pass_on,
+};
+
+static const struct weft_source recv_source = {
+	.name = "receive",
+	.attempt = recv_attempt,
+	.ready = recv_ready,
+	.enqueue = recv_enqueue,
+	.dequeue = recv_dequeue,
+	.pass_on = recv_pass_on,
+};
+
+/* ---- closing, and the rest --------------------------------------------------------- */
+
+static bool ring_close(weft_chan *chan)
+{
+	struct ring *r = (struct ring *)chan;
+
+	if (weft_or_seq_cst(&r->tail, closed_bit(r)) & closed_bit(r)) /* chan.2 */
+		return false;
+	weft__chan_notify_all(&r->senders);
+	weft__chan_notify_all(&r->receivers);
+	return true;
+}
+
+static bool ring_is_closed(const weft_chan *chan)
+{
+	const struct ring *r = (const struct ring *)chan;
+
+	return weft_load_acquire(&r->tail) & closed_bit(r);
+}
+
+static size_t ring_len(const weft_chan *chan)
+{
+	const struct ring *r = (const struct ring *)chan;
+
+	for (;;) {
+		size_t tail = weft_load_acquire(&r->tail) & ~closed_bit(r);
+		size_t head = weft_load_acquire(&r->head);
+		size_t mask = closed_bit(r) - 1;
+
+		if ((weft_load_relaxed(&r->tail) & ~closed_bit(r)) != tail)
+			continue;
+		if (tail == head)
+			return 0;
+		if ((head & mask) < (tail & mask))
+			return (tail & mask) - (head & mask);
+		return chan->capacity - (head & mask) + (tail & mask);
+	}
+}
+
+static void ring_destroy(weft_chan *chan)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t tail = weft_load_acquire(&r->tail) & ~closed_bit(r);
+
+	for (size_t p = weft_load_acquire(&r->head); p != tail; p = successor(r, p))
+		if (chan->drop)
+			chan->drop(cell_at(r, p)->element, chan->context);
+	weft__release(r->cells);
+	weft__release(r);
+}
+
+static const struct weft__flavour ring_flavour = {
+	.name = "bounded",
+	.try_send = ring_try_send,
+	.try_recv = ring_try_recv,
+	.send_source = &send_source,
+	.recv_source = &recv_source,
+	.close = ring_close,
+	.is_closed = ring_is_closed,
+	.len = ring_len,
+	.destroy = ring_destroy,
+};
+
+weft_chan *weft__ring_new(size_t element_size, size_t capacity)
+{
+	struct ring *r = weft__alloc_aligned(CHAN_LINE, sizeof(*r));
+	size_t lap = 2;
+
+	if (!r)
+		return NULL;
+	while (lap < capacity + 1)
+		lap *= 2;
+	*r = (struct ring){ .chan = { .flavour = &ring_flavour, .capacity = capacity } };
+	r->lap = lap * 2;
+	r->stride = (sizeof(struct cell) + element_size + 7) & ~(size_t)7;
+	r->cells = weft__alloc_aligned(CHAN_LINE, capacity * r->stride);
+	if (!r->cells) {
+		weft__release(r);
+		return NULL;
+	}
+	for (size_t i = 0; i < capacity; i++)
+		weft_store_relaxed(&cell_at(r, i)->stamp, i);
+	return &r->chan;
+}
