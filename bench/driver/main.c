@@ -35,7 +35,8 @@ static const char usage[] =
 	"\n"
 	"A run is killed after a minute, a command after five; WEFT_BENCH_LIMIT_S=N sets\n"
 	"another limit. WEFT_BENCH_TREE=\"DIR...\" gives sum/tree other folders than\n"
-	"/usr/include and /usr/share/doc. Figures go to build/bench/results.jsonl, charts beside it.\n";
+	"/usr/include and /usr/share/doc. Figures go to build/bench/results.jsonl, with a\n"
+	"chart of each bench beside it.\n";
 
 /* 0 to go on, otherwise 1 + the exit status. */
 static int options_parse(struct options *o, int argc, char **argv)

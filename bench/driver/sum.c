@@ -115,7 +115,7 @@ bool sum_prepare(const struct bench_case *c, const struct places *at, char *why,
 		       : doc ? "/usr/include /usr/share/doc"
 			     : "/usr/include",
 		       1);
-		setenv("BATCH", "64", 1);
+		setenv("BATCH", "256", 1);
 	}
 	command_run(&run, "find $PATHS -type f -print0 | sort -z | xargs -0 sha256sum");
 	if (run.end == RUN_ENDED && run.status == 0)
