@@ -64,6 +64,7 @@ typedef void (*weft__thread_fn)(void *arg);
  * thread ran and nothing is left behind. */
 int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, size_t stack_size,
 		       const char *name);
+struct weft__thread weft__thread_self(void);
 void weft__thread_join(struct weft__thread thread);
 void weft__thread_detach(struct weft__thread thread);
 void weft__thread_yield(void);
@@ -82,12 +83,12 @@ int weft__thread_cpus(void);
 unsigned weft__cpu_current(void);
 
 /* Calls fn(value) as the thread ends, for each thread that has set a non-NULL
- * value. At most once per key; 0 or -EAGAIN. */
+ * value. At most once per key; 0 or -EAGAIN. Setting: 0 or -ENOMEM. */
 struct weft__thread_key {
 	uintptr_t key;
 };
 int weft__thread_key_init(struct weft__thread_key *key, void (*fn)(void *value));
-void weft__thread_key_set(struct weft__thread_key key, void *value);
+int weft__thread_key_set(struct weft__thread_key key, void *value);
 
 /* Runs `child` in the child of every later fork(). 0 or -ENOMEM. */
 int weft__atfork_child(void (*child)(void));

@@ -112,6 +112,11 @@ int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, 
 	return 0;
 }
 
+struct weft__thread weft__thread_self(void)
+{
+	return (struct weft__thread){ (uintptr_t)pthread_self() };
+}
+
 void weft__thread_join(struct weft__thread thread)
 {
 	int error = pthread_join((pthread_t)thread.handle, NULL);
@@ -178,12 +183,13 @@ int weft__thread_key_init(struct weft__thread_key *key, void (*fn)(void *value))
 	return 0;
 }
 
-void weft__thread_key_set(struct weft__thread_key key, void *value)
+int weft__thread_key_set(struct weft__thread_key key, void *value)
 {
 	int error = pthread_setspecific((pthread_key_t)key.key, value);
 
-	if (error)
+	if (error == EINVAL)
 		weft__die("a thread cannot keep its own data: %s", strerror(error));
+	return -error;
 }
 
 int weft__atfork_child(void (*child)(void))
