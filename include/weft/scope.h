@@ -7,8 +7,15 @@
  *     weft_scope scope;
  *     weft_scope_open(&scope);
  *     err = weft_scope_spawn_thread(&scope, fetch, &a, NULL);
- *     err = weft_scope_spawn_thread(&scope, fetch, &b, NULL);
+ *     if (err == 0)
+ *         err = weft_scope_spawn_thread(&scope, fetch, &b, NULL);
+ *     if (err)
+ *         weft_scope_cancel(&scope);
  *     err = weft_scope_close(&scope);
+ *
+ * Between open and close the opener is in the scope too: its blocking calls
+ * return -ECANCELED once the scope is cancelled. Every open needs its close, on
+ * each path out of the function, before the frame goes.
  */
 #ifndef WEFT_SCOPE_H
 #define WEFT_SCOPE_H
@@ -19,11 +26,14 @@
 
 WEFT_BEGIN_DECLS
 
+/* `token` is for use with <weft/cancel.h>; the rest belongs to the library. */
 typedef struct weft_scope {
 	weft_token token;
 	weft_waitgroup running;
 	weft_atomic_i32 error;
+	weft_atomic_uptr last;
 	weft_token *outer;
+	void *opener;
 } weft_scope;
 
 /* Opens the scope in the caller's frame, as a child of the caller's ambient
@@ -32,17 +42,22 @@ WEFT_API void weft_scope_open(weft_scope *scope);
 
 /* Runs fn(arg) on a new thread of the scope, whose ambient token is the scope's.
  * A non-zero return is an error of the scope: the first one is kept and cancels
- * the scope. Errors as weft_thread_spawn(); a failed spawn is reported here
- * only. From the opener or from threads of the scope, before close returns. */
+ * the scope. Errors as weft_thread_spawn(), and -EINVAL for `outlives_scope`; a
+ * failed spawn is reported here only, and cancels nothing. A cancelled scope still
+ * runs what is spawned into it: the work finds out at its first blocking call.
+ * From the opener or from threads of the scope, before close returns. */
 WEFT_API WEFT_NODISCARD int weft_scope_spawn_thread(weft_scope *scope, weft_thread_fn fn,
 						    void *arg, const weft_thread_opts *opts);
 
 /* Cancels what runs in the scope; close then returns -ECANCELED unless there was
- * an error before. Any thread. */
+ * an error before. Any thread; does not wait for the work to end. */
 WEFT_API void weft_scope_cancel(weft_scope *scope);
 
 /* Waits for all of it (cancelled or not), makes the outer token ambient again,
- * and returns the first error or 0. On the thread that opened it; scopes nest. */
+ * and returns the first error or 0: also 0 when an outer scope was cancelled and
+ * all work succeeded nevertheless. What the work did is visible then, and its
+ * threads have left the system. On the thread that opened it; scopes nest, and
+ * closing the outer one first stops the program with a sentence. */
 WEFT_API int weft_scope_close(weft_scope *scope);
 
 WEFT_END_DECLS
