@@ -193,10 +193,11 @@ TEST(cgroup_outside_of_the_namespace)
 TEST(cgroup_mount_of_a_part)
 {
 	begin();
-	put("mountinfo", "30 22 0:26 /docker/abcd %/no rw - cgroup2 cgroup2 rw\n"
+	put("mountinfo", "30 22 0:26 /docker/ab %/no rw - cgroup2 cgroup2 rw\n"
 			 "31 22 0:26 /docker/abc %/fs rw - cgroup2 cgroup2 rw\n");
 	put("cgroup", "0::/docker/abc/job\n");
-	put("no/cpu.max", "100000 100000\n"); /* abcd is not abc */
+	put("no/cpu.max", "100000 100000\n");
+	put("noc/cpu.max", "100000 100000\n"); /* ab does not contain abc */
 	put("fs/job/cpu.max", "350000 100000\n");
 	put("fs/cpu.max", "250000 100000\n");
 	check_quota(2.5, 2);

@@ -29,14 +29,12 @@ size_t weft__cache_line_size(void)
 	return size > 0 ? (size_t)size : 64;
 }
 
-/* `size` in whole pages, at least one; 0 when that does not fit into a size_t. */
+/* `size` in whole pages, at least one. What does not fit into a size_t wraps to 0. */
 static size_t round_to_pages(size_t size)
 {
 	size_t mask = weft__page_size() - 1;
 
-	if (size == 0)
-		size = 1;
-	return size > SIZE_MAX - mask ? 0 : (size + mask) & ~mask;
+	return ((size ? size : 1) + mask) & ~mask;
 }
 
 void *weft__pages_map(size_t size)

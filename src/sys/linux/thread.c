@@ -11,7 +11,6 @@
 #include "sys/sys.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #define NAME_SIZE 16 /* the kernel's, its final zero included */
+#define SMALL_STACK_MAX ((size_t)64 << 20)
 
 _Static_assert(sizeof(pthread_t) <= sizeof(uintptr_t), "a handle must hold a pthread_t");
 _Static_assert(sizeof(pthread_key_t) <= sizeof(uintptr_t), "a key must hold a pthread_key_t");
@@ -48,8 +48,8 @@ static void *run(void *memory)
 	return NULL;
 }
 
-/* The smallest stack to ask for: the system's minimum, in whole pages. 0 when the
- * rounding does not fit into a size_t. */
+/* `size` in whole pages, and not less than the system's minimum. What does not fit
+ * into a size_t wraps to 0. */
 static size_t stack_size_round(size_t size)
 {
 	size_t mask = weft__page_size() - 1;
@@ -57,7 +57,7 @@ static size_t stack_size_round(size_t size)
 
 	if (least > 0 && size < (size_t)least)
 		size = (size_t)least;
-	return size > SIZE_MAX - mask ? 0 : (size + mask) & ~mask;
+	return (size + mask) & ~mask;
 }
 
 static int create(pthread_t *thread, struct start *start, size_t stack_size)
@@ -99,8 +99,7 @@ int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, 
 	error = create(&thread, start, stack_size);
 	/* The thread-locals of the program come off the stack, and no portable call
 	 * tells how much they are: -EINVAL for a small stack means "not enough". */
-	while (error == -EINVAL && stack_size && stack_size < SIZE_MAX / 4 &&
-	       stack_size <= ((size_t)64 << 20)) {
+	while (error == -EINVAL && stack_size && stack_size <= SMALL_STACK_MAX) {
 		stack_size *= 2;
 		error = create(&thread, start, stack_size);
 	}
