@@ -237,6 +237,7 @@ static int measure(const struct options *o, const struct places *at, int cpus)
 	struct progress progress = { 0, total_runs(o, cpus) };
 	char path[FILE_MAX];
 	bool goes_on = true;
+	double load = 0.0;
 
 	snprintf(path, sizeof(path), "%s/results.jsonl", at->out);
 	report.json = fopen(path, "w");
@@ -246,6 +247,10 @@ static int measure(const struct options *o, const struct places *at, int cpus)
 	}
 	printf("%d CPU%s, medians of %d alternating runs%s\n", cpus, cpus == 1 ? "" : "s", o->runs,
 	       o->peers ? "" : "; --peers adds the other libraries");
+	if (getloadavg(&load, 1) == 1 && load > cpus / 2.0)
+		printf("The machine is busy (load %.1f): where threads wait for each other, not "
+		       "even ratios hold.\n",
+		       load);
 	run_init();
 	for (const struct bench_case *c = plan_cases; c->name && goes_on; c++) {
 		int workers = plan_workers(c, cpus);
