@@ -12,10 +12,11 @@
  * sel is what decides: a case that is found ready while arming first wins the
  * party's own sel, so that it cannot happen that two cases take effect.
  *
- * A notified case is tried before all others. If it succeeds, the chance was
- * used. If it fails, somebody overtook us and used it. If the party leaves with
- * the case still marked `notified`, the source gets to pass the chance on; a
- * case that is linked again is back in the queue and owes nothing.
+ * A notified case is tried before all others, unless the caller wants the first
+ * that is possible. If it succeeds, the chance was used. If it fails, somebody
+ * overtook us and used it. If the party leaves with the case still marked
+ * `notified`, the source gets to pass the chance on; a case that is linked again
+ * is back in the queue and owes nothing.
  */
 #include "wait/wait.h"
 
@@ -53,8 +54,12 @@ static bool case_try(weft_case *c)
 }
 
 /* Tries the notified case, then the others; the index or -1. */
-static int cases_try(weft_case *cases, int count, int first)
+static int cases_try(const struct weft__wait *w, int notified)
 {
+	weft_case *cases = w->cases;
+	const int count = w->count;
+	const int first = w->biased ? -1 : notified;
+
 	if (first >= 0 && case_try(&cases[first]))
 		return first;
 	for (int i = 0; i < count; i++) {
@@ -88,6 +93,7 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 	*w = (struct weft__wait){ .cases = cases, .count = count };
 	w->sel.parker = parker;
 	w->cancellable = ambient != NULL;
+	w->biased = flags & WEFT__BIASED;
 	if (ambient)
 		w->cancel = weft_case_token(ambient);
 	for (int i = 0; i < count; i++) {
@@ -112,9 +118,11 @@ void weft__wait_arm(struct weft__wait *w)
 {
 	int total = w->count + w->cancellable;
 
-	/* Both are published to wakers by the locks of the queues. */
+	/* Both are published to wakers by the locks of the queues. A future's token
+	 * is its executor's, and may have been woken for another of its waits. */
 	weft_store_relaxed(&w->sel.won, 0);
-	weft_store_relaxed(&w->sel.parker->token, WEFT__EMPTY);
+	if (w->sel.parker->kind->park)
+		weft_store_relaxed(&w->sel.parker->token, WEFT__EMPTY);
 	w->found = false;
 	for (w->armed = 0; w->armed < total; w->armed++) {
 		weft_case *c = wait_case(w, w->armed);
@@ -188,7 +196,7 @@ int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 	for (;;) {
 		uint32_t won;
 
-		chosen = cases_try(cases, count, notified);
+		chosen = cases_try(&w, notified);
 		if (chosen >= 0)
 			break;
 		if (w.cancellable && cancel_attempt(&w.cancel)) {
@@ -270,7 +278,7 @@ int weft__poll_next(struct weft__poll *poll)
 			if (notified == w->count || !(won & WEFT__NOTIFIED))
 				break;
 		}
-		chosen = cases_try(w->cases, w->count, notified);
+		chosen = cases_try(w, notified);
 		if (chosen >= 0)
 			break;
 		weft__wait_arm(w);

@@ -229,6 +229,7 @@ struct weft__wait {
 	int armed;  /* of these, linked at some time in this round */
 	bool found; /* a case turned out to be ready while arming */
 	bool cancellable;
+	bool biased; /* not even a notified case comes before its turn */
 	weft_case cancel;
 };
 
