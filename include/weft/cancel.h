@@ -33,7 +33,9 @@ typedef struct weft_token {
 WEFT_API void weft_token_init(weft_token *token, weft_token *parent);
 
 /* Ends the token's life; it must have no children and nobody may wait for it,
- * else the program stops with a sentence. Not needed for a token without parent. */
+ * else the program stops with a sentence. Waits for a weft_token_cancel() that is
+ * under way; not needed for a token without parent when there can be none. Who
+ * returns from weft_token_wait_until() with 0 may free the token at once. */
 WEFT_API void weft_token_fini(weft_token *token);
 
 /* Cancels the token and all below it; again is harmless. Any thread. Blocks

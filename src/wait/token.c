@@ -11,6 +11,11 @@
  * it. Trees are shallow and cancellations rare; in return a child can be ended
  * while its parent is being cancelled, without any further protocol.
  *
+ * Whoever waited for a token may free it. Therefore the parties of the whole tree
+ * are first won, and woken when the canceller has let go of all of it; and who finds
+ * the flag set, or ends the token, passes through the lock before it goes on, so
+ * that it waits for a canceller that still walks.
+ *
  * token.2  the unlock that sets CANCELLED releases, weft_token_cancelled()
  *          acquires: what led to the cancellation is visible.
  */
@@ -45,32 +50,28 @@ void weft_token_init(weft_token *token, weft_token *parent)
 
 void weft_token_fini(weft_token *token)
 {
+	weft_token *root = token->root ? token->root : token;
 	weft_case *head;
 
 	WEFT__ASSERT(!token->first_child, "a cancellation token was ended before its children");
 	WEFT__ASSERT(!weft__waitq_head(weft_load_relaxed(&token->queue.word)),
 		     "a cancellation token was ended while somebody waits for it");
-	if (!token->parent)
-		return;
-	head = weft__waitq_lock(&token->root->tree);
+	head = weft__waitq_lock(&root->tree);
 	if (token->prev_sibling)
 		token->prev_sibling->next_sibling = token->next_sibling;
-	else
+	else if (token->parent)
 		token->parent->first_child = token->next_sibling;
 	if (token->next_sibling)
 		token->next_sibling->prev_sibling = token->prev_sibling;
-	weft__waitq_unlock(&token->root->tree, head, 0, 0);
+	weft__waitq_unlock(&root->tree, head, 0, 0);
 }
 
-static void token_cancel_one(weft_token *token)
+static void token_cancel_one(weft_token *token, struct weft__wakes *wakes)
 {
-	struct weft__wakes wakes;
 	weft_case *head = weft__waitq_lock(&token->queue);
 
-	weft__wakes_init(&wakes);
-	weft__win_all(head, &wakes, 0, 0);
+	weft__win_all(head, wakes, 0, 0);
 	weft__waitq_unlock(&token->queue, NULL, CANCELLED, 0); /* token.2 */
-	weft__wakes_fire(&wakes);
 }
 
 /* The next token of the subtree of `top` in preorder, or NULL. */
@@ -87,10 +88,13 @@ void weft_token_cancel(weft_token *token)
 {
 	weft_token *root = token->root ? token->root : token;
 	weft_case *head = weft__waitq_lock(&root->tree);
+	struct weft__wakes wakes;
 
+	weft__wakes_init(&wakes);
 	for (weft_token *at = token; at; at = token_walk(token, at))
-		token_cancel_one(at);
+		token_cancel_one(at, &wakes);
 	weft__waitq_unlock(&root->tree, head, 0, 0);
+	weft__wakes_fire(&wakes);
 }
 
 bool weft_token_cancelled(const weft_token *token)
@@ -98,12 +102,29 @@ bool weft_token_cancelled(const weft_token *token)
 	return weft_load_acquire(&token->queue.word) & CANCELLED; /* token.2 */
 }
 
+/* Returns when no canceller walks the token's tree, its own unlock included. */
+static void await_canceller(weft_token *token)
+{
+	weft_token *root = token->root ? token->root : token;
+	weft_case *head;
+
+	if (weft_load_acquire(&root->tree.word) == 0)
+		return;
+	head = weft__waitq_lock(&root->tree);
+	weft__waitq_unlock(&root->tree, head, 0, 0);
+}
+
 /* ---- waiting for it ---------------------------------------------------------- */
 
 static bool token_attempt(weft_case *c)
 {
+	weft_token *token = c->object;
+
 	c->result = 0;
-	return weft_token_cancelled(c->object);
+	if (!weft_token_cancelled(token))
+		return false;
+	await_canceller(token);
+	return true;
 }
 
 static bool token_enqueue(weft_case *c)
