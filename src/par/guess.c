@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An estimate of which loops are too small to be measured.
+ *
+ * Two thousand additions take less time than three looks at a clock and the four
+ * blocks between them are allowed to cost. So each thread remembers of the last
+ * few loops that it has run, known by body and context, up to which count of
+ * indices they were over within microseconds. A loop that is known to be small is
+ * one plain call.
+ *
+ * The idea is the estimator of "Provably and practically efficient granularity
+ * control" (Acar, Aksenov, Charguéraud, Rainey; PPoPP 2019), without its cost
+ * functions: the same loop with at most the same count is taken to be as cheap as
+ * it was. That may be wrong, so every eighth time the loop is measured anew, and
+ * one that turned out dear is forgotten. The harm is bounded by that: a few loops
+ * in a row that are run on one CPU.
+ */
+#include "par/par.h"
+
+#include "base/rng.h"
+
+enum { ENTRIES = 16, MEASURE_EVERY = 8 };
+
+struct entry {
+	uintptr_t key;
+	size_t small_count; /* known to be small */
+	unsigned left;      /* runs that are believed without a look */
+};
+
+static __thread __attribute__((tls_model("initial-exec"))) struct entry entries[ENTRIES];
+
+static uintptr_t loop_key(const struct weft__loop *loop)
+{
+	uintptr_t body = loop->reduce ? (uintptr_t)loop->reduce->body : (uintptr_t)loop->body;
+
+	/* Functions are apart by some 16 bytes, contexts by some 8. */
+	return (body >> 4) * UINT64_C(0x9e3779b97f4a7c15) ^ ((uintptr_t)loop->context >> 3);
+}
+
+static struct entry *loop_entry(uintptr_t key)
+{
+	return &entries[(key ^ key >> 32 ^ key >> 16) % ENTRIES];
+}
+
+bool weft__guess_small(const struct weft__loop *loop, size_t count)
+{
+	uintptr_t key = loop_key(loop);
+	struct entry *e = loop_entry(key);
+
+	if (e->key != key || count > e->small_count || e->left == 0)
+		return false;
+	e->left--;
+	return true;
+}
+
+void weft__guess_learn(const struct weft__loop *loop, size_t count, bool small)
+{
+	uintptr_t key = loop_key(loop);
+	struct entry *e = loop_entry(key);
+	bool known = e->key == key;
+
+	if (small) {
+		if (!known || e->small_count < count)
+			e->small_count = count;
+		e->left = MEASURE_EVERY;
+		e->key = key;
+	} else if (known) {
+		e->small_count = 0;
+	}
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A core: the threads of a pool and the records of all its workers, in one piece
+ * of memory, and its end.
+ *
+ * fork() leaves the threads behind in the parent; what they held in the core's
+ * words stays as it was. Nothing can be repaired there, since the forking thread
+ * may stand inside the pool with jobs that others had taken. So a child builds a
+ * new core when it next enters the pool, and keeps the old one, untouched, until
+ * the pool is freed. A count of forks tells the two apart: one load per entry.
+ * Nothing here takes a lock that a thread of the parent could have held.
+ *
+ * core.1  the core is published by a compare-and-swap that releases, and read with
+ *         acquire. Two who build at once both start threads, and the loser ends
+ *         his again: rare, short, and nobody waits for anybody.
+ */
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "sync/sync.h"
+
+/* An idle thread looks around for this long, and a joiner whose job is not through:
+ * half of what sleeping and being woken costs on a virtual machine. */
+#define SPIN_NS (20 * WEFT_US)
+
+static weft_atomic_u32 forks;
+static weft_atomic_u32 forks_counted;
+
+static void count_fork(void)
+{
+	weft_add_relaxed(&forks, 1);
+}
+
+/* Two threads that come at once register it twice: a count is just as good by two. */
+static int count_forks(void)
+{
+	int err;
+
+	if (weft_load_relaxed(&forks_counted))
+		return 0;
+	err = weft__atfork_child(count_fork);
+	if (!err)
+		weft_store_relaxed(&forks_counted, 1);
+	return err;
+}
+
+bool weft__core_stale(const struct weft__core *core)
+{
+	return core->forks != weft_load_relaxed(&forks);
+}
+
+/* ---- who am I ---------------------------------------------------------------------- */
+
+static __thread __attribute__((tls_model("initial-exec"))) struct weft__worker *current;
+
+struct weft__worker *weft__worker_self(void)
+{
+	return current;
+}
+
+struct weft__worker *weft__worker_become(struct weft__worker *worker)
+{
+	struct weft__worker *old = current;
+
+	current = worker;
+	return old;
+}
+
+/* ---- building ---------------------------------------------------------------------- */
+
+/* The number in WEFT_WORKERS; 0 if there is none, or none that makes sense. */
+static int workers_from_environment(void)
+{
+	const char *text = getenv("WEFT_WORKERS");
+	char *end;
+	long n;
+
+	if (!text || *text < '0' || *text > '9')
+		return 0;
+	n = strtol(text, &end, 10);
+	return *end == 0 && n <= WEFT__POOL_WORKERS_MOST ? (int)n : 0;
+}
+
+static int workers_wanted(const weft_pool *pool, bool exact)
+{
+	int n = pool->workers;
+
+	if (n == 0 && !exact)
+		n = workers_from_environment();
+	if (n == 0)
+		n = weft_cpus();
+	return n < WEFT__POOL_WORKERS_MOST ? n : WEFT__POOL_WORKERS_MOST;
+}
+
+static struct weft__core *core_map(weft_pool *pool, int threads)
+{
+	size_t records = (size_t)threads + WEFT__POOL_GUESTS;
+	size_t masks = ((size_t)threads + 63) / 64 * sizeof(weft_atomic_u64);
+	size_t bytes = sizeof(struct weft__core) + records * sizeof(struct weft__worker) + masks;
+	struct weft__core *core = weft__pages_map(bytes);
+
+	if (!core)
+		return NULL;
+	core->pool = pool;
+	core->bytes = bytes;
+	core->forks = weft_load_relaxed(&forks);
+	core->threads = threads;
+	core->workers = (struct weft__worker *)(core + 1);
+	core->asleep = (weft_atomic_u64 *)(core->workers + records);
+	return core;
+}
+
+static void thread_record(struct weft__core *core, int index)
+{
+	struct weft__worker *w = &core->workers[index];
+
+	w->core = core;
+	w->index = index;
+	w->base = &w->root;
+	weft__rng_seed(&w->rng, (uint64_t)index);
+}
+
+int weft__core_make(struct weft__core **out, weft_pool *pool, bool exact)
+{
+	int threads = workers_wanted(pool, exact) - 1, err = count_forks();
+	struct weft__core *core;
+
+	*out = NULL;
+	if (err)
+		return err;
+	core = core_map(pool, threads);
+	if (!core)
+		return -ENOMEM;
+	core->spin_ns = weft_cpus() > 1 ? SPIN_NS : 0;
+	for (int i = 0; i < threads; i++)
+		thread_record(core, i);
+	while (core->started < threads) {
+		struct weft__worker *w = &core->workers[core->started];
+
+		err = weft__thread_start(&w->thread, weft__worker_main, w, pool->stack_size,
+					 pool->name);
+		if (err)
+			break;
+		core->started++;
+	}
+	if (err && exact) {
+		weft__core_free(core);
+		return err;
+	}
+	*out = core;
+	return 0;
+}
+
+struct weft__core *weft__core_get(weft_pool *pool)
+{
+	struct weft__core *core = weft_load_acquire(&pool->core), *fresh; /* core.1 */
+	void *expected = core;
+
+	if (WEFT_LIKELY(core && !weft__core_stale(core)))
+		return core;
+	if (weft__core_make(&fresh, pool, false) != 0)
+		return NULL;
+	fresh->older = core;
+	if (weft_cas_acq_rel(&pool->core, &expected, fresh)) /* core.1 */
+		return fresh;
+	weft__core_free(fresh);
+	return expected;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+static void threads_end(struct weft__core *core)
+{
+	weft_swap_seq_cst(&core->stop, 1); /* idle.1 */
+	for (int i = 0; i < core->threads; i += 64)
+		weft_swap_seq_cst(&core->asleep[i / 64], 0); /* idle.1, event */
+	/* Also those that are awake: theirs is reset before they look at `stop`. */
+	for (int i = 0; i < core->started; i++)
+		weft_event_set(&core->workers[i].event);
+	for (int i = 0; i < core->started; i++)
+		weft__thread_join(core->workers[i].thread);
+}
+
+void weft__core_free(struct weft__core *core)
+{
+	if (!weft__core_stale(core))
+		threads_end(core);
+	weft__pages_unmap(core, core->bytes);
+}
