@@ -69,9 +69,14 @@ bool weft__chan_enqueue(weft_waitq *q, weft_case *c,
 void weft__chan_notify_slow(weft_waitq *q);
 void weft__chan_notify_all(weft_waitq *q);
 
+static inline bool weft__chan_has_waiter(const weft_waitq *q)
+{
+	return weft__waitq_head(weft_load_seq_cst(&q->word)) != NULL; /* chan.2 */
+}
+
 static inline void weft__chan_notify(weft_waitq *q)
 {
-	if (WEFT_UNLIKELY(weft__waitq_head(weft_load_seq_cst(&q->word)) != NULL)) /* chan.2 */
+	if (WEFT_UNLIKELY(weft__chan_has_waiter(q)))
 		weft__chan_notify_slow(q);
 }
 

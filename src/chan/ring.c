@@ -14,7 +14,9 @@
  * A sender claims p by moving `tail` from p to its successor, copies the value in,
  * and publishes it by the stamp; a receiver does the same with `head`. Between
  * claim and publication the cell is *pending*; a party that finds it so never
- * waits for it in a try, it reports "not now".
+ * waits for it in a try, it reports "not now". That holds for its own kind too: a
+ * sender may find the cell pending by the sender of the lap before (the ring is
+ * full), a receiver by the receiver of the lap before (it is empty).
  *
  * Waking. A sender, having published, looks for waiting receivers; a receiver that
  * is about to sleep announces itself, then looks for values:
@@ -31,6 +33,12 @@
  *           instruction. In this rare case the receiver makes all threads pass a
  *           barrier. Publications from before it are visible after it, and those
  *           from after it are followed by a look that sees the receiver.
+ *   chan.4  Publications may come out of order, and then the wake of the second
+ *           is spent on a party that finds the first cell pending and lies down
+ *           again; only the first one's wake will be of use. Therefore a party
+ *           that was notified looks at the cell after its own, and lets the next
+ *           party have that chance; it does the same when it finds the channel
+ *           closed, where one last value may end the wait of many.
  *
  * Values are never handed to a waiter directly: it is notified and takes what is
  * there, so threads and futures are served alike (invariant B).
@@ -72,6 +80,20 @@ static size_t successor(const struct ring *r, size_t position)
 	return index + 1 < r->chan.capacity ? position + 1 : position - index + r->lap;
 }
 
+/* Whether the stamp at position p says that a sender cannot have it yet: the value
+ * of the lap before is there, or still on its way in. */
+static bool is_taken(const struct ring *r, size_t stamp, size_t p)
+{
+	return stamp + r->lap == p + 1 || stamp + r->lap == p;
+}
+
+/* Whether the stamp at position p says that a receiver cannot have it yet: empty,
+ * or the value of the lap before still on its way out. */
+static bool is_vacant(const struct ring *r, size_t stamp, size_t p)
+{
+	return stamp == p || stamp + r->lap == p + 1;
+}
+
 static int ring_try_send(weft_chan *chan, const void *element)
 {
 	struct ring *r = (struct ring *)chan;
@@ -94,8 +116,8 @@ static int ring_try_send(weft_chan *chan, const void *element)
 			weft__chan_notify(&r->receivers);
 			return 0;
 		}
-		if (stamp + r->lap == tail + 1)
-			return -EAGAIN; /* the value of the lap before, or pending */
+		if (is_taken(r, stamp, tail))
+			return -EAGAIN;
 		tail = weft_load_relaxed(&r->tail);
 	}
 }
@@ -118,7 +140,7 @@ static int ring_try_recv(weft_chan *chan, void *element)
 			weft__chan_notify(&r->senders);
 			return 0;
 		}
-		if (stamp == head) {
+		if (is_vacant(r, stamp, head)) {
 			size_t tail = weft_load_acquire(&r->tail);
 
 			/* Closed and past the last value; else empty, or pending. */
@@ -135,8 +157,9 @@ static enum weft__outlook send_outlook(const weft_chan *chan)
 	const struct ring *r = (const struct ring *)chan;
 	size_t tail = weft_load_seq_cst(&r->tail), head;
 
-	if ((tail & closed_bit(r)) ||
-	    weft_load_acquire(&cell_at(r, tail)->stamp) + r->lap != tail + 1) /* chan.1 */
+	if (tail & closed_bit(r))
+		return WEFT__GO;
+	if (!is_taken(r, weft_load_acquire(&cell_at(r, tail)->stamp), tail)) /* chan.1 */
 		return WEFT__GO;
 	head = weft_load_seq_cst(&r->head); /* chan.2 */
 	return head + r->lap == tail ? WEFT__WAIT : WEFT__PENDING;
@@ -147,24 +170,12 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 	const struct ring *r = (const struct ring *)chan;
 	size_t head = weft_load_seq_cst(&r->head), tail;
 
-	if (weft_load_acquire(&cell_at(r, head)->stamp) != head) /* chan.1 */
+	if (!is_vacant(r, weft_load_acquire(&cell_at(r, head)->stamp), head)) /* chan.1 */
 		return WEFT__GO;
 	tail = weft_load_seq_cst(&r->tail); /* chan.2 */
 	if (tail == head)
 		return WEFT__WAIT;
 	return tail == (head | closed_bit(r)) ? WEFT__GO : WEFT__PENDING;
-}
-
-static bool send_attempt(weft_case *c)
-{
-	c->result = ring_try_send(c->object, c->slot);
-	return c->result != -EAGAIN;
-}
-
-static bool recv_attempt(weft_case *c)
-{
-	c->result = ring_try_recv(c->object, c->slot);
-	return c->result != -EAGAIN;
 }
 
 /* A look at the stamp alone: it lies in a line that the other side writes once a
@@ -174,7 +185,7 @@ static bool send_ready(const weft_case *c)
 	const struct ring *r = c->object;
 	size_t tail = weft_load_relaxed(&r->tail) & ~closed_bit(r);
 
-	return weft_load_relaxed(&cell_at(r, tail)->stamp) + r->lap != tail + 1;
+	return !is_taken(r, weft_load_relaxed(&cell_at(r, tail)->stamp), tail);
 }
 
 static bool recv_ready(const weft_case *c)
@@ -182,7 +193,7 @@ static bool recv_ready(const weft_case *c)
 	const struct ring *r = c->object;
 	size_t head = weft_load_relaxed(&r->head);
 
-	return weft_load_relaxed(&cell_at(r, head)->stamp) != head;
+	return !is_vacant(r, weft_load_relaxed(&cell_at(r, head)->stamp), head);
 }
 
 static bool send_enqueue(weft_case *c)
@@ -218,7 +229,7 @@ static void send_pass_on(weft_case *c)
 {
 	struct ring *r = c->object;
 
-	if (send_outlook(c->object) == WEFT__GO)
+	if (weft__chan_has_waiter(&r->senders) && send_outlook(c->object) == WEFT__GO)
 		weft__chan_notify_slow(&r->senders);
 }
 
@@ -226,8 +237,28 @@ static void recv_pass_on(weft_case *c)
 {
 	struct ring *r = c->object;
 
-	if (recv_outlook(c->object) == WEFT__GO)
+	if (weft__chan_has_waiter(&r->receivers) && recv_outlook(c->object) == WEFT__GO)
 		weft__chan_notify_slow(&r->receivers);
+}
+
+static bool send_attempt(weft_case *c)
+{
+	c->result = ring_try_send(c->object, c->slot);
+	if (c->result == -EAGAIN)
+		return false;
+	if (c->notified)
+		send_pass_on(c); /* chan.4 */
+	return true;
+}
+
+static bool recv_attempt(weft_case *c)
+{
+	c->result = ring_try_recv(c->object, c->slot);
+	if (c->result == -EAGAIN)
+		return false;
+	if (c->notified)
+		recv_pass_on(c); /* chan.4 */
+	return true;
 }
 
 static const struct weft_source send_source = {

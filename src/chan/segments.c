@@ -17,8 +17,8 @@
  * plain. The one that takes a segment's last value frees the segment: the store of
  * a stamp was each sender's last touch. One segment is kept for reuse.
  *
- *   chan.1, chan.2, chan.3  as in ring.c
- *   chan.4  a new segment is stored to `tail_segment` before `tail` moves to it
+ *   chan.1 to chan.4  as in ring.c
+ *   chan.5  a new segment is stored to `tail_segment` before `tail` moves to it
  *           (release), and a sender loads `tail` before `tail_segment` (acquire):
  *           it sees the segment that belongs to the position, or a newer one, in
  *           which case its claim fails.
@@ -44,7 +44,8 @@ struct segments {
 	size_t stride;
 	size_t mask; /* cells of a segment, less one */
 	weft_waitq receivers;
-	weft_atomic_ptr first; /* where receivers begin */
+	weft_atomic_ptr first;   /* where receivers begin */
+	weft_atomic_u32 closing; /* set before CLOSED: see segments_try_recv() */
 	weft_atomic_ptr spare;
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size tail;
 	weft_atomic_ptr tail_segment;
@@ -110,7 +111,7 @@ static struct segment *prepare(struct segments *s, size_t position, struct segme
 		if (!segment)
 			return NULL;
 		weft_store_release(&s->first, segment);
-		weft_store_release(&s->tail_segment, segment); /* chan.4 */
+		weft_store_release(&s->tail_segment, segment); /* chan.5 */
 	}
 	if ((position & s->mask) == s->mask) {
 		*next = segment_new(s);
@@ -127,7 +128,7 @@ static __attribute__((noinline)) int send_and_grow(struct segments *s, const voi
 	int err = 1;
 	size_t tail;
 
-	weft__waitq_lock(&s->grow);
+	weft__gate_enter(&s->grow);
 	tail = weft_load_acquire(&s->tail);
 	segment = weft_load_relaxed(&s->tail_segment);
 	if (!(tail & CLOSED) && !is_plain(s, segment, tail / ONE)) {
@@ -136,13 +137,13 @@ static __attribute__((noinline)) int send_and_grow(struct segments *s, const voi
 			err = -ENOMEM;
 		} else if (next) {
 			weft_store_release(&segment->next, next);
-			weft_store_release(&s->tail_segment, next); /* chan.4 */
+			weft_store_release(&s->tail_segment, next); /* chan.5 */
 			/* Only a close can come between. */
-			if (weft_cas_seq_cst(&s->tail, &tail, tail + ONE)) /* chan.2, chan.4 */
+			if (weft_cas_seq_cst(&s->tail, &tail, tail + ONE)) /* chan.2, chan.5 */
 				err = 0;
 		}
 	}
-	weft__waitq_unlock(&s->grow, NULL, 0, 0);
+	weft__gate_leave(&s->grow);
 	if (err == 0)
 		put(s, segment, tail / ONE, element);
 	return err;
@@ -151,10 +152,10 @@ static __attribute__((noinline)) int send_and_grow(struct segments *s, const voi
 static int segments_try_send(weft_chan *chan, const void *element)
 {
 	struct segments *s = (struct segments *)chan;
-	size_t tail = weft_load_acquire(&s->tail); /* chan.4 */
+	size_t tail = weft_load_acquire(&s->tail); /* chan.5 */
 
 	for (;;) {
-		struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.4 */
+		struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
 
 		if (WEFT_UNLIKELY(tail & CLOSED))
 			return -EPIPE;
@@ -163,9 +164,9 @@ static int segments_try_send(weft_chan *chan, const void *element)
 
 			if (err <= 0)
 				return err;
-			tail = weft_load_acquire(&s->tail); /* chan.4 */
+			tail = weft_load_acquire(&s->tail); /* chan.5 */
 		} else if (weft_cas_weak_seq_cst(&s->tail, &tail,
-						 tail + ONE)) { /* chan.2, chan.4 */
+						 tail + ONE)) { /* chan.2, chan.5 */
 			put(s, segment, tail / ONE, element);
 			return 0;
 		}
@@ -205,23 +206,21 @@ static int segments_try_recv(weft_chan *chan, void *element)
 	struct cell *cell;
 	size_t head, tail;
 
-	/* In this order: if they are equal, the channel was empty at the first load. */
-	head = weft_load_acquire(&s->head);
-	tail = weft_load_acquire(&s->tail);
-	if (head == tail / ONE)
-		return tail & CLOSED ? -EPIPE : -EAGAIN;
-	weft__waitq_lock(&s->take);
+	weft__gate_enter(&s->take);
 	head = weft_load_relaxed(&s->head);
 	cell = full_cell(s, head);
 	if (cell) {
 		weft__element_copy(element, cell->element, chan->element_size);
 		done = advance(s, head);
 	}
-	weft__waitq_unlock(&s->take, NULL, 0, 0);
+	weft__gate_leave(&s->take);
 	if (done)
 		segment_retire(s, done);
 	if (cell)
 		return 0;
+	/* A look at `tail` takes its line away from the senders; so only if needed. */
+	if (WEFT_LIKELY(!weft_load_acquire(&s->closing)))
+		return -EAGAIN;
 	tail = weft_load_acquire(&s->tail);
 	return tail == (head * ONE | CLOSED) ? -EPIPE : -EAGAIN;
 }
@@ -234,10 +233,10 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 	bool full;
 	size_t head, tail;
 
-	weft__waitq_lock(&s->take);
+	weft__gate_enter(&s->take);
 	head = weft_load_relaxed(&s->head);
 	full = full_cell(s, head) != NULL;
-	weft__waitq_unlock(&s->take, NULL, 0, 0);
+	weft__gate_leave(&s->take);
 	if (full)
 		return WEFT__GO;
 	tail = weft_load_seq_cst(&s->tail); /* chan.2 */
@@ -246,17 +245,16 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 	return tail == (head * ONE | CLOSED) ? WEFT__GO : WEFT__PENDING;
 }
 
-static bool recv_attempt(weft_case *c)
-{
-	c->result = segments_try_recv(c->object, c->slot);
-	return c->result != -EAGAIN;
-}
-
+/* Under the lock, for the sake of the segment; but it leaves `tail` alone. */
 static bool recv_ready(const weft_case *c)
 {
-	const struct segments *s = c->object;
+	struct segments *s = c->object;
+	bool full;
 
-	return weft_load_relaxed(&s->tail) / ONE != weft_load_relaxed(&s->head);
+	weft__gate_enter(&s->take);
+	full = full_cell(s, weft_load_relaxed(&s->head)) != NULL;
+	weft__gate_leave(&s->take);
+	return full || weft_load_relaxed(&s->closing);
 }
 
 static bool recv_enqueue(weft_case *c)
@@ -277,8 +275,18 @@ static void recv_pass_on(weft_case *c)
 {
 	struct segments *s = c->object;
 
-	if (recv_outlook(c->object) == WEFT__GO)
+	if (weft__chan_has_waiter(&s->receivers) && recv_outlook(c->object) == WEFT__GO)
 		weft__chan_notify_slow(&s->receivers);
+}
+
+static bool recv_attempt(weft_case *c)
+{
+	c->result = segments_try_recv(c->object, c->slot);
+	if (c->result == -EAGAIN)
+		return false;
+	if (c->notified)
+		recv_pass_on(c); /* chan.4 */
+	return true;
 }
 
 static bool send_attempt(weft_case *c)
@@ -320,6 +328,7 @@ static bool segments_close(weft_chan *chan)
 {
 	struct segments *s = (struct segments *)chan;
 
+	weft_store_relaxed(&s->closing, 1);             /* published by the next step */
 	if (weft_or_seq_cst(&s->tail, CLOSED) & CLOSED) /* chan.2 */
 		return false;
 	weft__chan_notify_all(&s->receivers);

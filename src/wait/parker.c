@@ -10,9 +10,12 @@
  *
  * Spinning. A sleep and its wake cost some 5 to 40 us of a virtual machine's
  * time, a cache line's trip 0.1 us. So it pays to look for a while before
- * sleeping, if there is a second CPU and the other side is running. The budget
- * follows success: a spin that worked lets it grow, one that did not halves it,
- * down to a floor at which a spin costs next to nothing. With one CPU in the
+ * sleeping, if there is a second CPU and the other side is running. How long
+ * follows the waits of the past: one that ended while spinning, or soon after the
+ * sleep began, was worth a longer look; one that lasted makes the next look half
+ * as long, down to a floor that costs next to nothing. Without the second rule two
+ * parties that answer each other would, once both have slept, sleep for ever after:
+ * the answer to a sleeper takes longer than any short spin. With one CPU in the
  * thread's affinity mask there is never any.
  */
 #include "wait/wait.h"
@@ -20,11 +23,36 @@
 #include <errno.h>
 
 enum {
-	SPINS_LEAST = 8,
-	SPINS_MOST = 256,
+	SPINS_LEAST = 32,
+	SPINS_MOST = 1024,
 	SPINS_FIRST = 128,
 	CPU_CHECK_EVERY = 64,
 };
+
+/* A sleep that ended within this time was hardly longer than its own cost. */
+#define SHORT_SLEEP (50 * WEFT_US)
+
+static int sleep_in_kernel(struct weft__parker *parker, int64_t deadline)
+{
+	int64_t began = weft_now();
+	int result;
+
+	for (;;) {
+		int err = weft__futex_wait(&parker->token, WEFT__PARKED, deadline);
+		uint32_t state = WEFT__PARKED;
+
+		result = 0;
+		if (weft_load_acquire(&parker->token) == WEFT__WOKEN) /* token.1 */
+			break;
+		if (err != -ETIMEDOUT)
+			continue;
+		if (weft_cas_acquire(&parker->token, &state, WEFT__EMPTY)) /* token.1 */
+			result = -ETIMEDOUT;
+		break;
+	}
+	weft__spin_report(parker, weft_now() - began < SHORT_SLEEP);
+	return result;
+}
 
 int weft__thread_park_token(struct weft__parker *parker, int64_t deadline)
 {
@@ -40,16 +68,7 @@ int weft__thread_park_token(struct weft__parker *parker, int64_t deadline)
 	}
 	if (!weft_cas_acquire(&parker->token, &state, WEFT__PARKED)) /* token.1 */
 		return 0;
-	weft__spin_report(parker, false);
-	for (;;) {
-		int err = weft__futex_wait(&parker->token, WEFT__PARKED, deadline);
-
-		if (weft_load_acquire(&parker->token) == WEFT__WOKEN) /* token.1 */
-			return 0;
-		state = WEFT__PARKED;
-		if (err == -ETIMEDOUT)
-			return weft_cas_acquire(&parker->token, &state, WEFT__EMPTY) ? err : 0;
-	}
+	return sleep_in_kernel(parker, deadline);
 }
 
 void weft__thread_wake_token(struct weft__parker *parker)
@@ -112,12 +131,11 @@ uint32_t weft__spin_budget(struct weft__parker *parker)
 
 void weft__spin_report(struct weft__parker *parker, bool worked)
 {
-	if (parker->alone)
-		return;
-	if (!worked)
-		parker->spins = parker->spins / 2 > SPINS_LEAST ? parker->spins / 2 : SPINS_LEAST;
-	else if (parker->spins < SPINS_MOST)
-		parker->spins += 16;
+	uint32_t spins = worked ? parker->spins * 2 : parker->spins / 2;
+
+	if (spins < SPINS_LEAST)
+		spins = SPINS_LEAST;
+	parker->spins = spins < SPINS_MOST ? spins : SPINS_MOST;
 }
 
 /* xorshift32 (Marsaglia 2003), seeded by the parker's address: which case of a

@@ -50,12 +50,6 @@ void weft__waitq_unlock(weft_waitq *q, weft_case *head, unsigned set, unsigned c
 	weft__waitq_unlocked(q, before);
 }
 
-void weft__waitq_unlocked(weft_waitq *q, uintptr_t before)
-{
-	if (WEFT_UNLIKELY(before & WEFT__SLEEP))
-		weft__futex_wake_word(&q->word, INT32_MAX);
-}
-
 weft_case *weft__cases_push(weft_case *head, weft_case *c)
 {
 	c->linked = 1;

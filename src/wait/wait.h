@@ -154,9 +154,27 @@ weft_case *weft__waitq_lock(weft_waitq *q);
  * the object's state in the same step. The last touch of the queue. */
 void weft__waitq_unlock(weft_waitq *q, weft_case *head, unsigned set, unsigned clear);
 
-/* After a compare-and-swap of one's own that gave LOCK and SLEEP back: wakes who
- * slept, given the word before. */
-void weft__waitq_unlocked(weft_waitq *q, uintptr_t before);
+/* After a step of one's own that gave LOCK and SLEEP back: wakes who slept, given
+ * the word before. */
+static inline void weft__waitq_unlocked(weft_waitq *q, uintptr_t before)
+{
+	if (WEFT_UNLIKELY(before & WEFT__SLEEP))
+		weft__futex_wake_word(&q->word, INT32_MAX);
+}
+
+/* A queue that never holds cases, used as a lock for short sections. */
+static inline void weft__gate_enter(weft_waitq *gate)
+{
+	uintptr_t open = 0;
+
+	if (WEFT_UNLIKELY(!weft_cas_acquire(&gate->word, &open, WEFT__LOCK))) /* queue.1 */
+		weft__waitq_lock(gate);
+}
+
+static inline void weft__gate_leave(weft_waitq *gate)
+{
+	weft__waitq_unlocked(gate, weft_swap_release(&gate->word, 0)); /* queue.1 */
+}
 
 /* List steps, with the queue locked; each returns the new head. */
 weft_case *weft__cases_push(weft_case *head, weft_case *c);
