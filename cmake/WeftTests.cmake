@@ -5,6 +5,7 @@
 #   src/<layer>/X_test.c    one program; each TEST() in it an entry <layer>/X.<name>
 #   apps/weft/X_test.c      the same, linked with the program's objects
 #   test/api/X_test.c       the same, for what crosses modules
+#   test/fault/X_test.c     the same, for what the system refuses
 #   test/stress/X.c         one program, one entry, label stress
 #   examples/X.c            one program, one entry, label example
 #   test/<dir>/X.sh         one entry each, with WEFT, WEFT_SOURCE, WEFT_BUILD
@@ -70,6 +71,7 @@ foreach(layer IN LISTS WEFT_LAYERS)
 	weft_unit_tests(${layer} src/${layer} weft_static)
 endforeach()
 weft_unit_tests(api test/api weft_static)
+weft_unit_tests(fault test/fault weft_static)
 if(TARGET weft_app)
 	weft_unit_tests(apps apps/weft weft_app)
 endif()
