@@ -136,6 +136,11 @@ double weft__quota_parse_v1(const char *quota_us, const char *period_us);
 /* Random bytes for seeds; falls back to clock and addresses. */
 uint64_t weft__entropy(void);
 
+/* ---- clock ------------------------------------------------------------------- */
+
+/* weft_now() is declared in <weft/base.h> and is the port's to define; the other
+ * public calls follow from it and from this header, in sys/public.c. */
+
 /* ---- last words -------------------------------------------------------------- */
 
 /* weft__die() is declared in base/assert.h, which may not include this header,

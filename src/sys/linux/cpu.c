@@ -100,11 +100,3 @@ void weft__cpu_budget_read(struct weft__cpu_budget *out)
 			out->usable++;
 	}
 }
-
-int weft_cpus(void)
-{
-	struct weft__cpu_budget budget;
-
-	weft__cpu_budget_read(&budget);
-	return budget.usable;
-}
