@@ -25,19 +25,21 @@ typedef struct weft_waitq {
  * weft_select(), which links it into the object for the time of the call; it
  * lives in the caller's frame, so that to wait never allocates. */
 typedef struct WEFT_ALIGNED(16) weft_case {
+	/* What a waker touches, together. */
 	struct weft_case *next;
 	struct weft_case *prev;
 	struct weft_sel *sel;
-	const struct weft_source *source;
-	void *object;
 	void *slot;
-	int32_t result;  /* of the case that was chosen: 0 or -errno */
-	uint32_t need;   /* permits wanted, where the object deals in permits */
-	uint16_t index;  /* place among the cases of its select */
-	uint16_t order;  /* place in the order in which this select tries */
-	uint16_t passes; /* how often it was woken and lost, or passed over */
+	int32_t result; /* of the case that was chosen: 0 or -errno */
+	uint16_t index; /* place among the cases of its select */
 	uint8_t linked;
 	uint8_t notified;
+	/* What its own party needs besides. */
+	const struct weft_source *source;
+	void *object;
+	uint32_t need;   /* permits wanted, where the object deals in permits */
+	uint16_t order;  /* place in the order in which this select tries */
+	uint16_t passes; /* how often it was woken and lost, or passed over */
 } weft_case;
 
 #endif

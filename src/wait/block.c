@@ -90,12 +90,18 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 {
 	weft_token *ambient = flags & WEFT__UNCANCELLABLE ? NULL : parker->ambient;
 
-	*w = (struct weft__wait){ .cases = cases, .count = count };
-	w->sel.parker = parker;
+	weft__sel_init(&w->sel, parker);
+	w->cases = cases;
+	w->count = count;
+	w->armed = 0;
+	w->found = false;
 	w->cancellable = ambient != NULL;
 	w->biased = flags & WEFT__BIASED;
-	if (ambient)
+	if (ambient) {
 		w->cancel = weft_case_token(ambient);
+		w->cancel.sel = &w->sel;
+		w->cancel.index = (uint16_t)count;
+	}
 	for (int i = 0; i < count; i++) {
 		cases[i].sel = &w->sel;
 		cases[i].index = (uint16_t)i;
@@ -103,8 +109,6 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 		cases[i].notified = 0;
 		cases[i].passes = 0;
 	}
-	w->cancel.sel = &w->sel;
-	w->cancel.index = (uint16_t)count;
 	cases_order(parker, cases, count, flags);
 }
 
@@ -186,56 +190,58 @@ static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 	return false;
 }
 
-int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
+/* The loop. */
+static int wait_run(struct weft__wait *w, int64_t deadline)
 {
-	struct weft__parker *parker = weft__parker_self();
-	struct weft__wait w;
-	int chosen = -1, notified = -1, spins = count == 1 ? SPIN_ROUNDS : 0;
+	int notified = -1, spins = w->count == 1 ? SPIN_ROUNDS : 0;
 
-	weft__wait_init(&w, parker, cases, count, flags);
 	for (;;) {
+		int chosen = cases_try(w, notified);
 		uint32_t won;
 
-		chosen = cases_try(&w, notified);
 		if (chosen >= 0)
-			break;
-		if (w.cancellable && cancel_attempt(&w.cancel)) {
-			chosen = -ECANCELED;
-			break;
-		}
-		if (deadline <= 0) {
-			chosen = -ETIMEDOUT;
-			break;
-		}
-		if (spins-- > 0 && spin_until_ready(parker, cases))
+			return chosen;
+		if (w->cancellable && cancel_attempt(&w->cancel))
+			return -ECANCELED;
+		if (deadline <= 0)
+			return -ETIMEDOUT;
+		if (spins-- > 0 && spin_until_ready(w->sel.parker, w->cases))
 			continue;
 		spins = 0;
-		weft__wait_arm(&w);
-		won = weft__wait_sleep(&w, deadline);
-		weft__wait_disarm(&w, won);
+		weft__wait_arm(w);
+		won = weft__wait_sleep(w, deadline);
+		weft__wait_disarm(w, won);
+		if (won == WEFT__TIMED_OUT)
+			return -ETIMEDOUT;
 		notified = (int)(won & ~WEFT__NOTIFIED) - 1;
-		if (won == WEFT__TIMED_OUT) {
-			chosen = -ETIMEDOUT;
-			break;
-		}
-		if (notified == count) {
-			chosen = -ECANCELED;
-			break;
-		}
-		if (!(won & WEFT__NOTIFIED)) {
-			chosen = notified;
-			break;
-		}
+		if (notified == w->count)
+			return -ECANCELED;
+		if (!(won & WEFT__NOTIFIED))
+			return notified;
 	}
+}
+
+int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
+{
+	struct weft__wait w;
+	int chosen;
+
+	weft__wait_init(&w, weft__parker_self(), cases, count, flags);
+	chosen = wait_run(&w, deadline);
 	cases_settle(cases, count);
 	return chosen;
 }
 
-int weft__block_one(weft_case *c, int64_t deadline, unsigned flags)
+int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
 {
-	int err = weft__block(c, 1, deadline, flags);
+	struct weft__wait w;
+	int err;
 
-	return err == 0 ? c->result : err;
+	w.one = *c;
+	weft__wait_init(&w, weft__parker_self(), &w.one, 1, flags);
+	err = wait_run(&w, deadline);
+	cases_settle(&w.one, 1);
+	return err == 0 ? w.one.result : err;
 }
 
 /* ---- polling -------------------------------------------------------------------- */

@@ -109,6 +109,21 @@ void weft__parker_init(struct weft__parker *parker, const struct weft__parker_ki
 	*parker = (struct weft__parker){ .kind = kind, .spins = SPINS_FIRST };
 }
 
+void weft__sel_init(weft_sel *sel, struct weft__parker *parker)
+{
+	*sel = (weft_sel){ .parker = parker };
+	sel->certain = parker->kind->certain;
+	sel->thread = parker->kind->wake == weft__thread_wake_token;
+}
+
+void weft__sel_wake(weft_sel *sel)
+{
+	if (WEFT_LIKELY(sel->thread))
+		weft__thread_wake_token(sel->parker);
+	else
+		weft__parker_wake(sel->parker);
+}
+
 int weft__parker_park(struct weft__parker *parker, int64_t deadline)
 {
 	return parker->kind->park(parker, deadline);

@@ -105,7 +105,7 @@ void weft__wakes_add(struct weft__wakes *wakes, weft_case *c)
 	if (!weft__case_certain(c)) {
 		/* A future does not stay for its wake (invariant C does not cover
 		 * it); but to leave it takes the lock that the caller holds. */
-		weft__parker_wake(c->sel->parker);
+		weft__sel_wake(c->sel);
 		return;
 	}
 	c->next = NULL;
@@ -120,7 +120,7 @@ void weft__wakes_fire(struct weft__wakes *wakes)
 	while (c) {
 		weft_case *next = c->next;
 
-		weft__parker_wake(c->sel->parker);
+		weft__sel_wake(c->sel);
 		c = next;
 	}
 }

@@ -220,7 +220,7 @@ static weft_case *party_push(weft_case *head, struct party *p, bool certain)
 {
 	*p = (struct party){ .c = { 0 } };
 	puppet_init(&p->puppet, certain);
-	p->sel.parker = &p->puppet.parker;
+	weft__sel_init(&p->sel, &p->puppet.parker);
 	p->c.sel = &p->sel;
 	p->c.index = 7;
 	return weft__cases_push(head, &p->c);

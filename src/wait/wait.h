@@ -96,8 +96,15 @@ void weft__thread_wake_token(struct weft__parker *parker);
 
 typedef struct weft_sel {
 	weft_atomic_u32 won;
+	/* Copies, so that a waker need not fetch the line that the party spins on
+	 * before it wakes it. */
+	bool certain;
+	bool thread; /* woken by weft__thread_wake_token() */
 	struct weft__parker *parker;
 } weft_sel;
+
+void weft__sel_init(weft_sel *sel, struct weft__parker *parker);
+void weft__sel_wake(weft_sel *sel);
 
 /* ---- sources: what can be waited for --------------------------------------- */
 
@@ -200,7 +207,7 @@ static inline void weft__wakes_init(struct weft__wakes *wakes)
 
 static inline bool weft__case_certain(const weft_case *c)
 {
-	return c->sel->parker->kind->certain;
+	return c->sel->certain;
 }
 
 /* Tries to win the party of a case that the caller has just unlinked. `how` is 0
@@ -236,12 +243,13 @@ enum {
 int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags);
 
 /* The same for a single case: its result, or -ETIMEDOUT, -ECANCELED. */
-int weft__block_one(weft_case *c, int64_t deadline, unsigned flags);
+int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags);
 
 /* One round of it in steps, for objects that must do something between being
  * queued and sleeping (condition variables) and for the poll form. */
-struct weft__wait {
+struct WEFT_ALIGNED(64) weft__wait {
 	weft_sel sel;
+	weft_case one; /* of weft__block_one: on the same cache line as the sel */
 	weft_case *cases;
 	int count;  /* cases of the caller */
 	int armed;  /* of these, linked at some time in this round */
