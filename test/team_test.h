@@ -66,6 +66,15 @@ static inline void team_run(int count, team_fn fn, void *arg)
 	team_join(&team);
 }
 
+/* Returns when `count` threads have called it, all at about the same time. */
+static inline void team_meet(weft_atomic_u32 *word, uint32_t count)
+{
+	uint32_t round = weft_add_acq_rel(word, 1) / count + 1;
+
+	while (weft_load_acquire(word) < round * count)
+		weft__thread_yield();
+}
+
 /* From now on the caller, and threads that it starts, share one CPU. Returns the
  * old mask, for unpin(). */
 static inline cpu_set_t pin_to_one_cpu(void)

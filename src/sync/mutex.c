@@ -172,7 +172,7 @@ static __attribute__((noinline)) int lock_slow(weft_mutex *m, int64_t deadline, 
 {
 	weft_case c;
 
-	if (spin(m))
+	if (deadline > 0 && spin(m))
 		return 0;
 	c = weft_case_lock(m);
 	return weft__block_one(&c, deadline, flags);
@@ -193,9 +193,23 @@ bool weft_mutex_try_lock(weft_mutex *mutex)
 
 int weft_mutex_lock_until(weft_mutex *mutex, int64_t deadline)
 {
-	if (take(mutex, 0))
-		return 0;
-	return deadline <= 0 ? -ETIMEDOUT : lock_slow(mutex, deadline, 0);
+	return take(mutex, 0) ? 0 : lock_slow(mutex, deadline, 0);
+}
+
+/* The first case whose party is certain to run, if it is due to be handed the
+ * lock; futures in front of it, which never are, do not stand in its way. */
+static weft_case *find_heir(weft_case *head)
+{
+	weft_case *c = head;
+
+	if (!head)
+		return NULL;
+	while (!weft__case_certain(c)) {
+		c = c->next;
+		if (c == head)
+			return NULL;
+	}
+	return c->passes >= LOSSES_MOST ? c : NULL;
 }
 
 /* With waiters and nobody designated: hands the lock over to one that has waited
@@ -205,11 +219,10 @@ static void unlock_and_wake(weft_mutex *m)
 	weft_case *head = weft__waitq_lock(&m->queue);
 	unsigned set = 0, clear = LOCKED;
 	struct weft__wakes wakes;
+	weft_case *c;
 
 	weft__wakes_init(&wakes);
-	while (clear && head && head->passes >= LOSSES_MOST && weft__case_certain(head)) {
-		weft_case *c = head;
-
+	while (clear && (c = find_heir(head)) != NULL) {
 		head = weft__cases_remove(head, c);
 		if (weft__case_win(c, 0)) {
 			c->result = 0;
