@@ -13,7 +13,11 @@
 #include "weft/base.h"
 
 #include "base/assert.h"
+#ifdef WEFT_MODEL
+#include "sys/model/cpu.h"
+#else
 #include "sys/arch/cpu.h" /* weft__cpu_pause(), weft__cpu_ticks() */
+#endif
 
 /* ---- futex ---------------------------------------------------------------- */
 

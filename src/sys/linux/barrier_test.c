@@ -154,6 +154,7 @@ static void walk_over_spinner(void)
 	struct weft__thread thread;
 	size_t there = 0;
 	long before;
+	long switches = 0;
 
 	CHECK_EQ(weft__cpu_mask_read(&mask, 0), 0);
 	while (there == weft__cpu_current() || !(mask.words[there / 64] >> there % 64 & 1))
@@ -163,10 +164,13 @@ static void walk_over_spinner(void)
 	while (!weft_load_acquire(&spinning))
 		weft__thread_yield();
 	before = spinner_switches();
-	for (int i = 0; i < 50; i++)
+	/* One each while it is alone on its CPU; other programs may keep it waiting,
+	 * and then there is nobody to be switched out. */
+	for (int i = 0; i < 2000 && switches < 5; i++) {
 		weft__barrier_walk();
-	/* One each, were it alone on its CPU; other programs may keep it waiting. */
-	CHECK_GE(spinner_switches() - before, 5);
+		switches = spinner_switches() - before;
+	}
+	CHECK_GE(switches, 5);
 	weft_store_relaxed(&stop, 1);
 	weft__thread_join(thread);
 }
