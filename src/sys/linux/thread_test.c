@@ -14,11 +14,11 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED
 #endif
 #endif
 
@@ -233,8 +233,8 @@ static void join_self(void *unused)
 
 TEST(thread_that_joins_itself_dies)
 {
-#ifdef THREAD_SANITIZER
-	SKIP("ThreadSanitizer ends such a program itself");
+#ifdef SANITIZED
+	SKIP("a sanitizer ends such a program itself");
 #endif
 	CHECK_DIES(join_self, NULL, "weft: a thread cannot be joined: ");
 }
@@ -266,13 +266,13 @@ static void destroy(void *value)
 
 static void set_key(void *value)
 {
-	weft__thread_key_set(key, value);
+	CHECK_EQ(weft__thread_key_set(key, value), 0);
 }
 
 static void set_and_clear_key(void *value)
 {
-	weft__thread_key_set(key, value);
-	weft__thread_key_set(key, NULL);
+	CHECK_EQ(weft__thread_key_set(key, value), 0);
+	CHECK_EQ(weft__thread_key_set(key, NULL), 0);
 }
 
 static void start_and_join(weft__thread_fn fn, void *arg)
@@ -305,13 +305,66 @@ static void use_up_keys(void)
 	while ((error = weft__thread_key_init(&key, destroy)) == 0)
 		last = key;
 	CHECK_EQ(error, -EAGAIN);
-	weft__thread_key_set(last, &value);
-	weft__thread_key_set(last, NULL);
+	CHECK_EQ(weft__thread_key_set(last, &value), 0);
+	CHECK_EQ(weft__thread_key_set(last, NULL), 0);
 }
 
 TEST(thread_keys_used_up_is_an_error)
 {
 	sandbox_run(use_up_keys);
+}
+
+/* The C library keeps the first values of a thread in the thread itself, and takes
+ * memory for the others. */
+static void set_key_without_memory(void)
+{
+	struct rlimit all_used;
+	uint32_t value = 1;
+	void *last = NULL;
+	void *block;
+
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(weft__thread_key_init(&key, destroy), 0);
+	CHECK_EQ(getrlimit(RLIMIT_AS, &all_used), 0);
+	all_used.rlim_cur = 1;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &all_used), 0);
+	for (size_t size = 1 << 16; size >= 16; size /= 2) {
+		while ((block = weft__alloc(size))) {
+			*(void **)block = last;
+			last = block;
+		}
+	}
+	CHECK_EQ(weft__thread_key_set(key, &value), -ENOMEM);
+	while ((block = last)) {
+		last = *(void **)block;
+		weft__release(block);
+	}
+	CHECK_EQ(weft__thread_key_set(key, &value), 0);
+	CHECK_EQ(weft__thread_key_set(key, NULL), 0);
+}
+
+TEST(thread_key_without_memory_is_an_error)
+{
+#ifdef SANITIZED
+	SKIP("a sanitizer needs memory of its own, and does not return without it");
+#endif
+	sandbox_run(set_key_without_memory);
+}
+
+static void keep_self(void *out)
+{
+	*(struct weft__thread *)out = weft__thread_self();
+}
+
+TEST(thread_self_is_what_start_gave)
+{
+	struct weft__thread thread;
+	struct weft__thread self = { 0 };
+
+	CHECK_EQ(weft__thread_start(&thread, keep_self, &self, 0, "self"), 0);
+	weft__thread_join(thread);
+	CHECK_EQ(self.handle, thread.handle);
+	CHECK_NE(weft__thread_self().handle, self.handle);
 }
 
 static int forks;
