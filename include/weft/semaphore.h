@@ -35,7 +35,8 @@ WEFT_API WEFT_NODISCARD int weft_semaphore_acquire_until(weft_semaphore *semapho
 							 int64_t deadline);
 WEFT_API WEFT_NODISCARD bool weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t count);
 
-/* Adds `count` permits and wakes those whom they satisfy. Any thread. Stops the
+/* Adds `count` permits and wakes those whom they satisfy. Any thread. Who acquires
+ * the last permit that was to come may free the semaphore at once. Stops the
  * program when the total would pass WEFT_SEMAPHORE_MAX. */
 WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t count);
 

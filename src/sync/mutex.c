@@ -196,20 +196,13 @@ int weft_mutex_lock_until(weft_mutex *mutex, int64_t deadline)
 	return take(mutex, 0) ? 0 : lock_slow(mutex, deadline, 0);
 }
 
-/* The first case whose party is certain to run, if it is due to be handed the
- * lock; futures in front of it, which never are, do not stand in its way. */
+/* The case that is due to be handed the lock, or NULL. Futures in front of it,
+ * which never are, do not stand in its way. */
 static weft_case *find_heir(weft_case *head)
 {
-	weft_case *c = head;
+	weft_case *first = weft__cases_first_certain(head);
 
-	if (!head)
-		return NULL;
-	while (!weft__case_certain(c)) {
-		c = c->next;
-		if (c == head)
-			return NULL;
-	}
-	return c->passes >= LOSSES_MOST ? c : NULL;
+	return first && first->passes >= LOSSES_MOST ? first : NULL;
 }
 
 /* With waiters and nobody designated: hands the lock over to one that has waited

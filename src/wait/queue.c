@@ -81,6 +81,15 @@ weft_case *weft__cases_remove(weft_case *head, weft_case *c)
 	return head == c ? c->next : head;
 }
 
+weft_case *weft__cases_first_certain(weft_case *head)
+{
+	weft_case *c = head;
+
+	while (c && !weft__case_certain(c))
+		c = c->next == head ? NULL : c->next;
+	return c;
+}
+
 void weft__waitq_cancel(weft_waitq *q, weft_case *c)
 {
 	weft_case *head = weft__waitq_lock(q);

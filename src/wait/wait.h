@@ -210,6 +210,9 @@ static inline bool weft__case_certain(const weft_case *c)
 	return c->sel->certain;
 }
 
+/* The first case in the queue whose party is certain to run, or NULL. */
+weft_case *weft__cases_first_certain(weft_case *head);
+
 /* Tries to win the party of a case that the caller has just unlinked. `how` is 0
  * (the operation is complete once the party is woken: fill its slot and result
  * before that) or WEFT__NOTIFIED. */
