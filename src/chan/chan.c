@@ -16,14 +16,23 @@
 
 #include "base/assert.h"
 
+/* Whether no size computed from these overflows; sixteen bytes are for the stamp
+ * and for what it takes to round up. */
+static bool sizes_can_be(size_t element_size, size_t capacity)
+{
+	const size_t most = PTRDIFF_MAX / 4;
+	size_t at_once = capacity == WEFT_UNBOUNDED ? CHAN_SEGMENT_LEAST : capacity;
+
+	return element_size <= most && at_once <= most / (element_size + 16);
+}
+
 int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
 		  const weft_chan_opts *opts)
 {
 	weft_chan *chan;
 
 	*out = NULL;
-	if (element_size > PTRDIFF_MAX / 4 ||
-	    (capacity != WEFT_UNBOUNDED && capacity > PTRDIFF_MAX / 4 / (element_size + 16)))
+	if (!sizes_can_be(element_size, capacity))
 		return -EINVAL;
 	if (capacity == 0)
 		chan = weft__rendezvous_new();
@@ -46,7 +55,10 @@ int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
 
 weft_chan *weft_chan_retain(weft_chan *chan)
 {
-	weft_add_relaxed(&chan->references, 1);
+	uint32_t before = weft_add_relaxed(&chan->references, 1);
+
+	/* Far below the wrap, for the sake of those who pass it at the same time. */
+	WEFT__ASSERT(before < INT32_MAX, "a channel has too many references");
 	return chan;
 }
 
@@ -184,6 +196,27 @@ size_t weft_chan_capacity(const weft_chan *chan)
 size_t weft_chan_element_size(const weft_chan *chan)
 {
 	return chan->element_size;
+}
+
+void weft__chan_expect_idle(const weft_case *waiter)
+{
+	WEFT__ASSERT(!waiter, "a channel was freed while somebody waits for it");
+}
+
+/* A cell is aligned for its stamp, the value in it perhaps not for its own type.
+ * One of the two places is, since no type wants more than two stamps' worth; and
+ * the stamp has had its day. */
+void weft__cell_drop(const weft_chan *chan, void *cell, unsigned char *element)
+{
+	_Static_assert(_Alignof(max_align_t) <= 2 * sizeof(weft_atomic_size), "see above");
+
+	if (!chan->drop)
+		return;
+	if ((uintptr_t)element % _Alignof(max_align_t) != 0) {
+		memmove(cell, element, chan->element_size);
+		element = cell;
+	}
+	chan->drop(element, chan->context);
 }
 
 void weft__chan_notify_slow(weft_waitq *q)

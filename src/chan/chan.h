@@ -19,6 +19,9 @@
 /* Bytes between words that different CPUs write: a line. */
 #define CHAN_LINE 64
 
+/* The fewest cells of a segment of the unbounded channel, however large they are. */
+#define CHAN_SEGMENT_LEAST 8
+
 struct weft__flavour {
 	const char *name;
 	/* 0, -EPIPE, -EAGAIN; send also -ENOMEM. Never wait. */
@@ -51,6 +54,13 @@ struct weft_chan {
 weft_chan *weft__rendezvous_new(void);
 weft_chan *weft__ring_new(size_t element_size, size_t capacity);
 weft_chan *weft__segments_new(size_t element_size);
+
+/* Stops the program if there is one who waits for a channel that is being freed. */
+void weft__chan_expect_idle(const weft_case *waiter);
+
+/* Hands a value that nobody took to the user's function, if there is one. `cell` is
+ * where its stamp is, `element` the value behind that. */
+void weft__cell_drop(const weft_chan *chan, void *cell, unsigned char *element);
 
 /* How far a party that would have to wait can see. */
 enum weft__outlook {

@@ -7,6 +7,7 @@
  * on_copy     between the claim of a cell and its publication: a preempted party
  * on_look     between the publication and the look at who waits
  * on_barrier  instead of the barrier of all threads
+ * on_alloc    before an allocation, with the locks held that it is made under
  *
  * Each is called once and then forgotten; each thread has its own. Memory is
  * counted, and can be made to run out.
@@ -29,7 +30,7 @@ struct hook {
 	void *arg;
 };
 
-static __thread struct hook on_copy, on_look, on_barrier;
+static __thread struct hook on_copy, on_look, on_barrier, on_alloc;
 
 static weft_atomic_size live_blocks, live_bytes, allocations;
 static weft_atomic_i32 allocations_left = WEFT_ATOMIC_INIT(INT32_MAX);
@@ -71,7 +72,9 @@ static inline void *hook_alloc_aligned(size_t alignment, size_t size)
 {
 	void *memory;
 
-	if (weft_sub_relaxed(&allocations_left, 1) <= 0)
+	hook_run(&on_alloc);
+	/* A sanitizer's allocator stops the program for sizes that cannot be. */
+	if (weft_sub_relaxed(&allocations_left, 1) <= 0 || size > (size_t)1 << 40)
 		return NULL;
 	memory = weft__alloc_aligned(alignment, size);
 	if (!memory)
@@ -89,6 +92,13 @@ static inline void hook_release(void *memory)
 		weft_sub_relaxed(&live_bytes, malloc_usable_size(memory));
 	}
 	weft__release(memory);
+}
+
+/* The program gave all of it back. */
+static inline void memory_is_back(void)
+{
+	CHECK_EQ(weft_load_relaxed(&live_blocks), 0);
+	CHECK_EQ(weft_load_relaxed(&live_bytes), 0);
 }
 
 /* From the next one on, `count` allocations succeed. */

@@ -238,6 +238,10 @@ static size_t rendezvous_len(const weft_chan *chan)
 
 static void rendezvous_destroy(weft_chan *chan)
 {
+	struct rendezvous *r = (struct rendezvous *)chan;
+
+	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&r->receivers.word)));
+	weft__chan_expect_idle(senders_of(r));
 	weft__release(chan);
 }
 

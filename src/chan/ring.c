@@ -39,6 +39,8 @@
  *           that was notified looks at the cell after its own, and lets the next
  *           party have that chance; it does the same when it finds the channel
  *           closed, where one last value may end the wait of many.
+ *   chan.6  to close releases, to find the channel closed acquires: what was done
+ *           before the close is visible. (chan.5 is in segments.c.)
  *
  * Values are never handed to a waiter directly: it is notified and takes what is
  * there, so threads and futures are served alike (invariant B).
@@ -97,7 +99,7 @@ static bool is_vacant(const struct ring *r, size_t stamp, size_t p)
 static int ring_try_send(weft_chan *chan, const void *element)
 {
 	struct ring *r = (struct ring *)chan;
-	size_t tail = weft_load_relaxed(&r->tail);
+	size_t tail = weft_load_acquire(&r->tail); /* chan.6 */
 
 	for (;;) {
 		struct cell *cell;
@@ -118,7 +120,7 @@ static int ring_try_send(weft_chan *chan, const void *element)
 		}
 		if (is_taken(r, stamp, tail))
 			return -EAGAIN;
-		tail = weft_load_relaxed(&r->tail);
+		tail = weft_load_acquire(&r->tail); /* chan.6 */
 	}
 }
 
@@ -141,7 +143,7 @@ static int ring_try_recv(weft_chan *chan, void *element)
 			return 0;
 		}
 		if (is_vacant(r, stamp, head)) {
-			size_t tail = weft_load_acquire(&r->tail);
+			size_t tail = weft_load_acquire(&r->tail); /* chan.6 */
 
 			/* Closed and past the last value; else empty, or pending. */
 			return tail == (head | closed_bit(r)) ? -EPIPE : -EAGAIN;
@@ -285,7 +287,7 @@ static bool ring_close(weft_chan *chan)
 {
 	struct ring *r = (struct ring *)chan;
 
-	if (weft_or_seq_cst(&r->tail, closed_bit(r)) & closed_bit(r)) /* chan.2 */
+	if (weft_or_seq_cst(&r->tail, closed_bit(r)) & closed_bit(r)) /* chan.2, chan.6 */
 		return false;
 	weft__chan_notify_all(&r->senders);
 	weft__chan_notify_all(&r->receivers);
@@ -296,7 +298,7 @@ static bool ring_is_closed(const weft_chan *chan)
 {
 	const struct ring *r = (const struct ring *)chan;
 
-	return weft_load_acquire(&r->tail) & closed_bit(r);
+	return weft_load_acquire(&r->tail) & closed_bit(r); /* chan.6 */
 }
 
 static size_t ring_len(const weft_chan *chan)
@@ -323,9 +325,13 @@ static void ring_destroy(weft_chan *chan)
 	struct ring *r = (struct ring *)chan;
 	size_t tail = weft_load_acquire(&r->tail) & ~closed_bit(r);
 
-	for (size_t p = weft_load_acquire(&r->head); p != tail; p = successor(r, p))
-		if (chan->drop)
-			chan->drop(cell_at(r, p)->element, chan->context);
+	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&r->senders.word)));
+	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&r->receivers.word)));
+	for (size_t p = weft_load_acquire(&r->head); p != tail; p = successor(r, p)) {
+		struct cell *cell = cell_at(r, p);
+
+		weft__cell_drop(chan, cell, cell->element);
+	}
 	weft__release(r->cells);
 	weft__release(r);
 }

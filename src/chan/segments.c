@@ -17,7 +17,7 @@
  * plain. The one that takes a segment's last value frees the segment: the store of
  * a stamp was each sender's last touch. One segment is kept for reuse.
  *
- *   chan.1 to chan.4  as in ring.c
+ *   chan.1 to chan.4, chan.6  as in ring.c
  *   chan.5  a new segment is stored to `tail_segment` before `tail` moves to it
  *           (release), and a sender loads `tail` before `tail_segment` (acquire):
  *           it sees the segment that belongs to the position, or a newer one, in
@@ -329,7 +329,7 @@ static bool segments_close(weft_chan *chan)
 	struct segments *s = (struct segments *)chan;
 
 	weft_store_relaxed(&s->closing, 1);             /* published by the next step */
-	if (weft_or_seq_cst(&s->tail, CLOSED) & CLOSED) /* chan.2 */
+	if (weft_or_seq_cst(&s->tail, CLOSED) & CLOSED) /* chan.2, chan.6 */
 		return false;
 	weft__chan_notify_all(&s->receivers);
 	return true;
@@ -357,12 +357,12 @@ static void segments_destroy(weft_chan *chan)
 	size_t tail = weft_load_acquire(&s->tail) / ONE;
 	struct segment *segment;
 
+	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&s->receivers.word)));
 	for (size_t head = weft_load_acquire(&s->head); head != tail; head++) {
 		struct cell *cell = full_cell(s, head);
 		struct segment *done;
 
-		if (chan->drop)
-			chan->drop(cell->element, chan->context);
+		weft__cell_drop(chan, cell, cell->element);
 		done = advance(s, head);
 		if (done)
 			segment_retire(s, done);
@@ -399,8 +399,8 @@ weft_chan *weft__segments_new(size_t element_size)
 		return NULL;
 	*s = (struct segments){ .chan = { .flavour = &segments_flavour } };
 	s->stride = (sizeof(struct cell) + element_size + 7) & ~(size_t)7;
-	/* About a page of cells, but no fewer than eight. */
-	while (count > 8 && count * s->stride > 4096)
+	/* About a page of cells, if that is more than a few. */
+	while (count > CHAN_SEGMENT_LEAST && count > 4096 / s->stride)
 		count /= 2;
 	s->mask = count - 1;
 	return &s->chan;
