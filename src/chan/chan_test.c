@@ -11,7 +11,7 @@
 static unsigned char out[ELEMENT_MOST + 2 * ELEMENT_GUARD];
 static unsigned char in[ELEMENT_MOST + 2 * ELEMENT_GUARD];
 
-/* ---- sizes ------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------ */
 
 TEST(chan_sizes_that_cannot_be_are_einval)
 {
@@ -56,7 +56,7 @@ TEST(chan_tells_its_sizes)
 	}
 }
 
-/* ---- values -------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------- */
 
 static int try_recv(weft_chan *chan, size_t size, uint32_t seed)
 {
@@ -151,7 +151,7 @@ TEST(chan_element_of_no_bytes_may_be_null)
 	}
 }
 
-/* ---- trying, and waiting until a deadline ----------------------------------------------- */
+/* ---- trying, and waiting until a deadline ----------------------------------------- */
 
 /* Fills it up; the unbounded is left alone. */
 static bool fill(weft_chan *chan)
@@ -229,7 +229,7 @@ TEST(chan_past_deadline_does_not_hinder_what_need_not_wait)
 	}
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting ---------------------------------------------------------------------- */
 
 TEST(chan_sleeping_receiver_gets_the_value)
 {
@@ -283,7 +283,7 @@ TEST(chan_rendezvous_send_ends_when_the_value_is_taken)
 	weft_chan_release(chan);
 }
 
-/* ---- closing ------------------------------------------------------------------------------ */
+/* ---- closing ---------------------------------------------------------------------- */
 
 TEST(chan_closed_gives_what_is_left_then_epipe)
 {
@@ -429,7 +429,7 @@ TEST(chan_close_publishes_what_was_done_before)
 	}
 }
 
-/* ---- cancellation --------------------------------------------------------------------------- */
+/* ---- cancellation ----------------------------------------------------------------- */
 
 TEST(chan_cancelled_receiver_leaves_and_loses_nothing)
 {
@@ -514,7 +514,7 @@ TEST(chan_in_a_cancelled_scope_does_what_need_not_wait)
 	weft_ambient_set(outer);
 }
 
-/* ---- order ------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------ */
 
 enum { SENDERS = 3, RECEIVERS = 2, EACH = 4000 };
 

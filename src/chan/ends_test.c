@@ -33,7 +33,7 @@ static weft_chan *open_noting(size_t capacity)
 	return chan;
 }
 
-/* ---- values that nobody took --------------------------------------------------------- */
+/* ---- values that nobody took ------------------------------------------------------ */
 
 TEST(ends_drop_what_is_left_in_order)
 {
@@ -123,7 +123,7 @@ TEST(ends_drop_elements_of_no_bytes_too)
 	}
 }
 
-/* ---- references and ends ---------------------------------------------------------------- */
+/* ---- references and ends ---------------------------------------------------------- */
 
 static uint32_t leave_one_value(weft_chan *chan)
 {
@@ -245,7 +245,7 @@ TEST(ends_last_one_wakes_who_sleeps)
 	}
 }
 
-/* ---- misuse ---------------------------------------------------------------------------------- */
+/* ---- misuse ----------------------------------------------------------------------- */
 
 static void drop_no_sender(void *chan)
 {
@@ -313,7 +313,7 @@ TEST(ends_misuse_stops_with_a_sentence)
 	}
 }
 
-/* ---- many threads ------------------------------------------------------------------------------ */
+/* ---- many threads ----------------------------------------------------------------- */
 
 enum { PAIRS = 2, EACH = 20, ROUNDS = 60 };
 

@@ -72,7 +72,7 @@ static inline void element_check(const unsigned char *buffer, size_t size, uint3
 	}
 }
 
-/* ---- a thread in a blocking call ---------------------------------------------------- */
+/* ---- a thread in a blocking call -------------------------------------------------- */
 
 struct blocked {
 	weft_chan *chan;

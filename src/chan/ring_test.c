@@ -131,7 +131,7 @@ TEST(ring_closes_at_every_offset)
 	}
 }
 
-/* ---- parties that are interrupted half way ------------------------------------------ */
+/* ---- parties that are interrupted half way ---------------------------------------- */
 
 static void fill_up_and_fail(void *arg)
 {
@@ -266,7 +266,7 @@ TEST(ring_parties_sleep_behind_a_preempted_receiver)
 	weft_chan_release(chan);
 }
 
-/* ---- nobody sleeps beside a value ----------------------------------------------------- */
+/* ---- nobody sleeps beside a value ------------------------------------------------- */
 
 /* Four parties that wait, and what they receive or send. */
 static struct puppet puppets[4];
@@ -472,7 +472,7 @@ TEST(ring_receiver_between_publication_and_look_takes_the_value)
 	weft_chan_release(chan);
 }
 
-/* ---- chances that are passed on ------------------------------------------------------- */
+/* ---- chances that are passed on --------------------------------------------------- */
 
 TEST(ring_notified_receiver_that_leaves_passes_the_value_on)
 {
@@ -520,7 +520,7 @@ TEST(ring_notified_party_that_was_overtaken_passes_nothing_on)
 	weft_chan_release(chan);
 }
 
-/* ---- memory --------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------- */
 
 TEST(ring_without_memory_is_enomem)
 {

@@ -54,7 +54,7 @@ static int take(void)
 	return err ? err : value;
 }
 
-/* ---- order and memory -------------------------------------------------------------- */
+/* ---- order and memory ------------------------------------------------------------- */
 
 /* Bursts of every length up to three segments, each drained. */
 TEST(segments_keep_order_across_segments)
@@ -167,7 +167,7 @@ TEST(segments_hold_large_elements)
 	close_segments();
 }
 
-/* ---- no memory -------------------------------------------------------------------------- */
+/* ---- no memory -------------------------------------------------------------------- */
 
 TEST(segments_without_memory_for_the_channel_is_enomem)
 {
@@ -245,7 +245,7 @@ TEST(segments_of_impossible_elements_refuse_at_the_send)
 	close_segments();
 }
 
-/* ---- growth -------------------------------------------------------------------------------- */
+/* ---- growth ----------------------------------------------------------------------- */
 
 static void close_now(void *arg)
 {
@@ -297,7 +297,7 @@ TEST(segments_can_be_drained_during_growth)
 	close_segments();
 }
 
-/* ---- parties that are interrupted half way --------------------------------------------------- */
+/* ---- parties that are interrupted half way ---------------------------------------- */
 
 static void go_on_without(void *arg)
 {
@@ -368,7 +368,7 @@ TEST(segments_wake_who_slept_behind_a_preempted_sender)
 	close_segments();
 }
 
-/* ---- nobody sleeps beside a value -------------------------------------------------------------- */
+/* ---- nobody sleeps beside a value ------------------------------------------------- */
 
 static struct puppet puppets[3];
 static int values[3];
