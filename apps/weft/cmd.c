@@ -52,8 +52,7 @@ int usage_option(const struct command *c, int code, char **argv, const char *sho
 			   word);
 }
 
-/* stdio keeps a failed write to itself until it is asked. */
-static int close_stdout(void)
+int command_end(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return EXIT_DONE;
@@ -67,7 +66,7 @@ int command_show_help(const struct command *c)
 {
 	printf("usage: weft %s%s%s\n\n%s.\n%s%s", c->name, *c->arguments ? " " : "", c->arguments,
 	       c->summary, *c->help ? "\n" : "", c->help);
-	return close_stdout();
+	return command_end();
 }
 
 static int show_overview(void)
@@ -79,7 +78,7 @@ static int show_overview(void)
 	       "weft COMMAND --help says more about each; weft --version prints the version.\n"
 	       "Exit codes: 0 all done, 1 failed in part (told on standard error), 2 wrong usage,\n"
 	       "130 interrupted by Ctrl-C.\n");
-	return close_stdout();
+	return command_end();
 }
 
 static int run_help(int argc, char **argv)

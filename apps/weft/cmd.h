@@ -29,6 +29,10 @@ const struct command *command_find(const char *name);
 /* Prints the help of a command on standard output: the exit code. */
 int command_show_help(const struct command *c);
 
+/* The exit code for a command that printed through stdio, which keeps a failed
+ * write to itself until it is asked: asks, and tells. */
+int command_end(void);
+
 /* For getopt_long() having found something that is no option of `c`, or an
  * argument missing, as `code` ('?' or ':') says: tells it, returns EXIT_USAGE.
  * `shorts` is the string of short options that getopt_long() had. */

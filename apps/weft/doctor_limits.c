@@ -81,7 +81,7 @@ static void files_fact(struct facts *f)
 	fact_value(fact, "at most %llu, can be raised to %llu", (unsigned long long)limit.rlim_cur,
 		   (unsigned long long)limit.rlim_max);
 	fact_number(fact, limit.rlim_cur);
-	fact_use(fact, "weft sum opens one per worker, however deep the tree");
+	fact_use(fact, "weft sum opens one per worker and few more, however deep the tree");
 }
 
 static void stack_fact(struct facts *f)

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	const char *name = argv[1];
 	if (strcmp(name, "--version") == 0) {
 		printf("weft %s\n", weft_version());
-		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_IN_PART;
+		return command_end();
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
 		name = "help";

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,20 +60,31 @@ static int await_reader(struct out *out)
 	return err == -ECANCELED ? await_reader_briefly(out) : err;
 }
 
+/* As much of these bytes as may be written at once: whole lines if there is one
+ * that fits, so that giving up leaves no half of a line behind. */
+static size_t portion(const char *at, size_t size)
+{
+	if (size <= PIPE_BUF)
+		return size;
+	const char *newline = memrchr(at, '\n', PIPE_BUF);
+	return newline ? (size_t)(newline - at) + 1 : PIPE_BUF;
+}
+
 int out_flush(struct out *out)
 {
 	size_t done = 0;
 
 	while (out->error == 0 && done < out->pending.len) {
+		const char *at = out->pending.at + done;
 		size_t size = out->pending.len - done;
 
 		if (out->may_block) {
 			out->error = await_reader(out);
 			if (out->error)
 				break;
-			size = size < PIPE_BUF ? size : PIPE_BUF;
+			size = portion(at, size);
 		}
-		ssize_t n = write(out->fd, out->pending.at + done, size);
+		ssize_t n = write(out->fd, at, size);
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno != EINTR && errno != EAGAIN)

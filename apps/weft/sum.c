@@ -76,8 +76,9 @@ int sum_end(struct sum *s, int err)
 		struct buf size = { 0 };
 
 		buf_size(&size, (double)s->bytes);
-		report_line(&s->report, "interrupted after %llu files (%s); the rest was not done",
-			    (unsigned long long)s->files, buf_cstr(&size));
+		report_line(&s->report, "interrupted after %llu file%s (%s); the rest was not %s",
+			    (unsigned long long)s->files, s->files == 1 ? "" : "s",
+			    buf_cstr(&size), s->out.error ? "done, or nobody read it" : "done");
 		buf_free(&size);
 		return 128 + stop_signal();
 	}
@@ -123,6 +124,13 @@ static int parse_jobs(const char *text, int *jobs)
 	return 0;
 }
 
+/* Of --warn, --quiet and --status the last one holds, as in sha256sum. */
+static void choose_words(struct sum *s, bool *option)
+{
+	s->warn = s->quiet = s->status = false;
+	*option = true;
+}
+
 static int parse(int argc, char **argv, struct line *l)
 {
 	static const struct option options[] = {
@@ -152,12 +160,12 @@ static int parse(int argc, char **argv, struct line *l)
 			if (wrong)
 				return wrong;
 			break;
-		case 'w': s->warn = true; break;
+		case 'w': choose_words(s, &s->warn); break;
 		case OPT_DUPLICATES: l->duplicates = true; break;
 		case OPT_IGNORE_MISSING: s->ignore_missing = true; break;
 		case OPT_JSON: s->json = true; break;
-		case OPT_QUIET: s->quiet = true; break;
-		case OPT_STATUS: s->status = true; break;
+		case OPT_QUIET: choose_words(s, &s->quiet); break;
+		case OPT_STATUS: choose_words(s, &s->status); break;
 		case OPT_STRICT: s->strict = true; break;
 		default: return usage_option(&command_sum, c, argv, shorts);
 		}

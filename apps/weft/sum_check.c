@@ -231,7 +231,8 @@ static void consume_end(struct check *c, const struct tag *tag, int trouble)
 				   "computed checksums did NOT match");
 		}
 		if (c->sum->ignore_missing && !n->matched) {
-			report_file(r, tag->list, "no file was verified");
+			if (!c->sum->status)
+				report_file(r, tag->list, "no file was verified");
 			c->sum->failed = true;
 		}
 		c->sum->failed |= c->sum->strict && tag->malformed > 0;

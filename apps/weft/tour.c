@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,13 +185,8 @@ static int tour(size_t first, size_t last)
 	buf_free(&span);
 	corpus_free(&t.corpus);
 
-	bool written = fflush(stdout) == 0 && !ferror(stdout);
-	if (!written && errno == EPIPE)
-		return 128 + SIGPIPE;
-	if (!written)
-		fprintf(stderr, "weft tour: cannot write to standard output: %s\n",
-			strerror(errno));
-	return written && well == last - first ? EXIT_DONE : EXIT_IN_PART;
+	int code = command_end();
+	return code == EXIT_DONE && well < last - first ? EXIT_IN_PART : code;
 }
 
 static int run(int argc, char **argv)
