@@ -22,20 +22,19 @@ static struct segments *segments(void)
 	return (struct segments *)chan;
 }
 
+/* Cells of a segment. */
+static int cells;
+
 static void open_segments(void)
 {
 	CHECK_EQ(weft_chan_new(&chan, sizeof(int), WEFT_UNBOUNDED, NULL), 0);
+	cells = (int)segments()->mask + 1;
 }
 
 static void close_segments(void)
 {
 	weft_chan_release(chan);
 	memory_is_back();
-}
-
-static int cells(void)
-{
-	return (int)segments()->mask + 1;
 }
 
 static int give(int value)
@@ -62,7 +61,7 @@ TEST(segments_keep_order_across_segments)
 	int next = 0;
 
 	open_segments();
-	for (int burst = 1; burst <= 3 * cells(); burst++) {
+	for (int burst = 1; burst <= 3 * cells; burst++) {
 		for (int i = 0; i < burst; i++) {
 			CHECK_EQ(weft_chan_len(chan), i);
 			CHECK_EQ(give(next + i), 0);
@@ -81,8 +80,8 @@ TEST(segments_close_at_every_offset)
 {
 	open_segments();
 	close_segments();
-	for (int offset = 0; offset <= 2 * cells(); offset++) {
-		int fill = offset * 5 % (cells() + 3);
+	for (int offset = 0; offset <= 2 * cells; offset++) {
+		int fill = offset * 5 % (cells + 3);
 
 		open_segments();
 		for (int i = 0; i < offset; i++) {
@@ -101,10 +100,8 @@ TEST(segments_close_at_every_offset)
 			CHECK_EQ(take(), i);
 		CHECK_EQ(take(), -EPIPE);
 		CHECK_EQ(give(9), -EPIPE);
-		if (offset < 2 * cells())
-			close_segments();
+		close_segments();
 	}
-	close_segments();
 }
 
 TEST(segments_fresh_channel_is_small)
@@ -139,7 +136,7 @@ TEST(segments_reuse_memory_in_steady_use)
 {
 	open_segments();
 	weft_store_relaxed(&allocations, 0);
-	for (int i = 0; i < 100 * cells(); i++) {
+	for (int i = 0; i < 100 * cells; i++) {
 		CHECK_EQ(give(i), 0);
 		CHECK_EQ(take(), i);
 	}
@@ -263,11 +260,11 @@ TEST(segments_closed_during_growth_refuse_the_value)
 	close_segments();
 
 	open_segments();
-	for (int i = 0; i < cells() - 1; i++)
+	for (int i = 0; i < cells - 1; i++)
 		CHECK_EQ(give(i), 0);
 	hook_set(&on_alloc, close_now, NULL);
 	CHECK_EQ(give(9), -EPIPE);
-	for (int i = 0; i < cells() - 1; i++)
+	for (int i = 0; i < cells - 1; i++)
 		CHECK_EQ(take(), i);
 	CHECK_EQ(take(), -EPIPE);
 	close_segments();
@@ -277,7 +274,7 @@ static void take_all(void *arg)
 {
 	int *next = arg;
 
-	while (*next < cells() - 1)
+	while (*next < cells - 1)
 		CHECK_EQ(take(), (*next)++);
 	CHECK_EQ(take(), -EAGAIN);
 }
@@ -288,11 +285,11 @@ TEST(segments_can_be_drained_during_growth)
 	int next = 0;
 
 	open_segments();
-	for (int i = 0; i < cells() - 1; i++)
+	for (int i = 0; i < cells - 1; i++)
 		CHECK_EQ(give(i), 0);
 	hook_set(&on_alloc, take_all, &next);
 	CHECK_EQ(give(next = 0), 0);
-	CHECK_EQ(next, cells() - 1);
+	CHECK_EQ(next, cells - 1);
 	CHECK_EQ(take(), 0);
 	close_segments();
 }
@@ -301,11 +298,11 @@ TEST(segments_can_be_drained_during_growth)
 
 static void go_on_without(void *arg)
 {
-	for (int i = 0; i < 3 * cells(); i++)
+	for (int i = 0; i < 3 * cells; i++)
 		CHECK_EQ(give(i), 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(take(), -EAGAIN);
-	CHECK_EQ(weft_chan_len(chan), 3 * cells() + 1);
+	CHECK_EQ(weft_chan_len(chan), 3 * cells + 1);
 	if (arg)
 		close_now(NULL);
 	CHECK_EQ(take(), -EAGAIN);
@@ -318,7 +315,7 @@ TEST(segments_try_does_not_wait_for_a_preempted_sender)
 
 	open_segments();
 	close_segments();
-	for (int offset = 0; offset < 2 * cells(); offset++) {
+	for (int offset = 0; offset < 2 * cells; offset++) {
 		bool closes = offset & 1;
 
 		open_segments();
@@ -329,13 +326,11 @@ TEST(segments_try_does_not_wait_for_a_preempted_sender)
 		hook_set(&on_copy, go_on_without, closes ? &closed : NULL);
 		CHECK_EQ(give(77), 0);
 		CHECK_EQ(take(), 77);
-		for (int i = 0; i < 3 * cells(); i++)
+		for (int i = 0; i < 3 * cells; i++)
 			CHECK_EQ(take(), i);
 		CHECK_EQ(take(), closes ? -EPIPE : -EAGAIN);
-		if (offset < 2 * cells() - 1)
-			close_segments();
+		close_segments();
 	}
-	close_segments();
 }
 
 static weft_atomic_u32 results[2];
