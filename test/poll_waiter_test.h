@@ -21,7 +21,7 @@
 
 #include <errno.h>
 
-/* ---- puppets ----------------------------------------------------------------- */
+/* ---- puppets ----------------------------------------------------------------------------- */
 
 struct puppet {
 	struct weft__parker parker;
@@ -77,7 +77,7 @@ static inline int puppet_drop(struct puppet *p)
 	return weft__poll_drop(&p->poll);
 }
 
-/* ---- tasks and their executor ---------------------------------------------------- */
+/* ---- tasks and their executor ------------------------------------------------------------ */
 
 struct poll_task;
 

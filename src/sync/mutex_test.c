@@ -140,7 +140,7 @@ TEST(mutex_lock_ignores_cancellation)
 	CHECK_EQ(weft_load_relaxed(&c.m.queue.word), 0);
 }
 
-/* ---- exclusion -------------------------------------------------------------------------- */
+/* ---- exclusion --------------------------------------------------------------------------- */
 
 enum { ROUNDS = 20000 };
 
@@ -255,7 +255,7 @@ TEST(mutex_waiter_gets_it_from_hogs_on_one_cpu)
 	unpin(mask);
 }
 
-/* ---- the last touch ----------------------------------------------------------------------- */
+/* ---- the last touch ---------------------------------------------------------------------- */
 
 enum { BOXES = 20000, OWNERS = 3 };
 

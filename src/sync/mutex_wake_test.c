@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-/* ---- who is woken, and what becomes of the wake -------------------------------------------- */
+/* ---- who is woken, and what becomes of the wake ------------------------------------------ */
 
 static void waiters_init(weft_mutex *m, struct puppet *p, int count, bool certain)
 {
@@ -152,7 +152,7 @@ TEST(mutex_waiter_that_leaves_unwoken_is_gone)
 	}
 }
 
-/* ---- futures ---------------------------------------------------------------------------- */
+/* ---- futures ----------------------------------------------------------------------------- */
 
 TEST(mutex_is_never_handed_to_a_future)
 {
@@ -305,7 +305,7 @@ TEST(mutex_handed_over_while_leaving_is_held)
 	check_at_rest(&m);
 }
 
-/* ---- threads and tasks on the same mutex -------------------------------------------------- */
+/* ---- threads and tasks on the same mutex ------------------------------------------------- */
 
 enum { ROUNDS = 5000 };
 

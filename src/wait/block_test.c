@@ -313,7 +313,7 @@ TEST(block_ends_at_its_deadline)
 	}
 }
 
-/* ---- the order ----------------------------------------------------------------------- */
+/* ---- the order --------------------------------------------------------------------------- */
 
 TEST(block_tries_in_random_order)
 {
@@ -345,7 +345,7 @@ TEST(block_tries_the_notified_case_first)
 	}
 }
 
-/* ---- the clock against the waker ------------------------------------------------------ */
+/* ---- the clock against the waker --------------------------------------------------------- */
 
 struct clock_parker {
 	struct weft__parker parker;
@@ -405,7 +405,7 @@ TEST(block_tries_what_was_notified_at_the_last_moment)
 	CHECK_STR_EQ(said, "t0t1e0e1d1t0");
 }
 
-/* ---- polling --------------------------------------------------------------------------- */
+/* ---- polling ----------------------------------------------------------------------------- */
 
 struct poll_scene {
 	const char *title;

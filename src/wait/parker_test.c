@@ -192,7 +192,7 @@ TEST(parker_wake_races_the_deadline)
 	printf("%u wakes came first, %u deadlines\n", d.wakes, d.timeouts);
 }
 
-/* ---- spinning ---------------------------------------------------------------------- */
+/* ---- spinning ---------------------------------------------------------------------------- */
 
 static void check_training(void *arg, int index)
 {

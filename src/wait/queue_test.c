@@ -18,7 +18,7 @@
 
 enum { MOST = 6 };
 
-/* ---- the list -------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------------- */
 
 struct model {
 	weft_case cases[MOST];
@@ -90,7 +90,7 @@ TEST(queue_list_agrees_with_an_array)
 	}
 }
 
-/* ---- the word --------------------------------------------------------------------- */
+/* ---- the word ---------------------------------------------------------------------------- */
 
 TEST(queue_lock_returns_the_head)
 {
@@ -207,7 +207,7 @@ TEST(queue_cancel_removes_only_what_is_linked)
 	CHECK_EQ(weft_load_relaxed(&q.word), WEFT__A);
 }
 
-/* ---- winning and waking ------------------------------------------------------------- */
+/* ---- winning and waking ------------------------------------------------------------------ */
 
 /* A party of a test: its sel and its case, without a wait around them. */
 struct party {

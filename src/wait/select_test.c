@@ -175,7 +175,7 @@ TEST(select_try_never_waits)
 	weft_ambient_set(outer);
 }
 
-/* ---- with threads -------------------------------------------------------------------- */
+/* ---- with threads ------------------------------------------------------------------------ */
 
 struct waiting {
 	struct set set;
@@ -280,7 +280,7 @@ TEST(select_takes_one_when_all_come_at_once)
 	CHECK_GT(seen & (seen - 1), 0); /* not always the same one */
 }
 
-/* ---- many cases, the same object, the same array ------------------------------------------ */
+/* ---- many cases, the same object, the same array ----------------------------------------- */
 
 static weft_semaphore many[WEFT_SELECT_MAX];
 static weft_case many_cases[WEFT_SELECT_MAX];

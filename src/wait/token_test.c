@@ -55,7 +55,7 @@ TEST(token_child_of_a_cancelled_one_is_cancelled)
 	weft_token_fini(&child);
 }
 
-/* ---- trees against a model -------------------------------------------------------------- */
+/* ---- trees against a model --------------------------------------------------------------- */
 
 enum { NODES = 24 };
 
@@ -141,7 +141,7 @@ TEST(token_trees_may_be_deep_and_wide)
 	}
 }
 
-/* ---- misuse ---------------------------------------------------------------------------- */
+/* ---- misuse ------------------------------------------------------------------------------ */
 
 static void end_with_child(void *arg)
 {
@@ -171,7 +171,7 @@ TEST(token_ended_too_early_dies)
 		   "a cancellation token was ended while somebody waits for it");
 }
 
-/* ---- waiting --------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------- */
 
 struct waiting {
 	weft_token *token;
@@ -275,7 +275,7 @@ TEST(token_wait_for_ones_own_scope_succeeds)
 	CHECK_EQ(weft_load_relaxed(&w.results[0]), 3);
 }
 
-/* ---- the last touch -------------------------------------------------------------------- */
+/* ---- the last touch ---------------------------------------------------------------------- */
 
 struct watcher {
 	struct puppet puppet;
@@ -384,7 +384,7 @@ TEST(token_may_be_freed_by_who_waited)
 	}
 }
 
-/* ---- children come and go --------------------------------------------------------------- */
+/* ---- children come and go ---------------------------------------------------------------- */
 
 struct nursery {
 	weft_token root;
