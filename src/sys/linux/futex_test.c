@@ -171,10 +171,12 @@ TEST(futex_wake_is_not_lost_after_signals)
 		await_sleepers(&word, 1);
 		CHECK_EQ(pthread_kill((pthread_t)sleeper.thread.handle, SIGUSR1), 0);
 	}
-	await_sleepers(&word, 1);
+	/* As always, the word tells and the wake only hurries: the last signal may have
+	 * the sleeper on its way out and in again, where a wake finds nobody. */
+	weft_store_relaxed(&word, 1);
 	weft__futex_wake(&word, 1);
 	weft__thread_join(sleeper.thread);
-	CHECK_EQ(sleeper.result, 0);
+	CHECK(sleeper.result == 0 || sleeper.result == -EAGAIN);
 }
 
 TEST(futex_word_may_be_gone)
