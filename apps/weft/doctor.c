@@ -162,11 +162,13 @@ static int examine(bool json)
 	return code;
 }
 
+enum { OPT_JSON = 256 };
+
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'J' },
+		{ "json", no_argument, NULL, OPT_JSON },
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char shorts[] = ":h";
@@ -177,7 +179,7 @@ static int run(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, shorts, options, NULL)) != -1) {
 		switch (c) {
 		case 'h': return command_show_help(&command_doctor);
-		case 'J': json = true; break;
+		case OPT_JSON: json = true; break;
 		default: return usage_option(&command_doctor, c, argv, shorts);
 		}
 	}

@@ -93,11 +93,13 @@ int flow_emit(struct flow *f, enum flow_kind kind, int trouble, const char *path
 	item->path = memcpy(tail + extra_len, path, path_size);
 
 	err = weft_chan_send(f->work, &item);
-	if (err)
+	if (err) {
 		flow_item_free(item);
-	else
-		f->numbered++;
-	return err;
+		return err;
+	}
+	f->numbered++;
+	f->to_hash += kind != FLOW_NOTE && trouble == 0;
+	return 0;
 }
 
 static int producer(void *arg)
@@ -105,7 +107,7 @@ static int producer(void *arg)
 	struct flow *f = arg;
 	int err = f->opts->produce(f, f->opts->context);
 
-	weft_store_relaxed(&f->total, f->numbered + 1);
+	weft_store_relaxed(&f->total, f->to_hash + 1);
 	weft_chan_close(f->work);
 	return err;
 }

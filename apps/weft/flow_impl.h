@@ -46,7 +46,7 @@ struct flow {
 	weft_par *forks;
 
 	/* The producer's. */
-	uint64_t numbered;
+	uint64_t numbered, to_hash;
 	uint32_t credit;
 	weft_atomic_u64 total; /* plus one; 0 while unknown */
 

@@ -51,8 +51,8 @@ int tour_shared(struct tour *t, struct tour_block *b);
 int tour_parallel(struct tour *t, struct tour_block *b);
 int tour_sum(struct tour *t, struct tour_block *b);
 
-/* Runs both ways alternately, `runs` times each: medians in nanoseconds. Ends
- * with the first error, which it returns. */
+/* Runs both ways alternately, `runs` times each, or fewer on a machine where that
+ * takes long: medians in nanoseconds. Ends with the first error and returns it. */
 struct tour_race {
 	int (*ours)(void *arg);
 	int (*plain)(void *arg);

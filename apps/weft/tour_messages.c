@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define CAPACITY 128
-#define MESSAGES_MAX ((uint64_t)1000000)
+#define MESSAGES_MAX ((uint64_t)500000)
 
 struct message {
 	const char *at;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_SORTED ((size_t)400000)
+#define LINES_SORTED ((size_t)300000)
 #define SMALL 16    /* lines sorted by insertion */
 #define FORK_MIN 64 /* lines worth a fork; a fork costs a few nanoseconds */
 

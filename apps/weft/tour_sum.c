@@ -21,7 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BYTES_MOST ((uint64_t)1 << 30)
+#define BYTES_MOST ((uint64_t)256 << 20)
+#define FILES_MOST ((uint64_t)30000)
 #define WALK_BUDGET ((size_t)4 << 20)
 #define DIRECTORIES 8
 #define SAMPLE_MS 2
@@ -79,7 +80,7 @@ static int choose(struct summing *s)
 		int err = measure(candidates[i], BYTES_MOST - s->bytes, &files, &bytes);
 		if (err)
 			return err;
-		if (files == 0 || bytes > BYTES_MOST - s->bytes)
+		if (files == 0 || files > FILES_MOST - s->files || bytes > BYTES_MOST - s->bytes)
 			continue;
 		s->directories[s->count++] = candidates[i];
 		s->files += files;
