@@ -309,6 +309,28 @@ TEST(scope_below_a_cancelled_one_begins_cancelled)
 	CHECK_EQ(weft_scope_close(&outer), -ECANCELED);
 }
 
+static int give_ambient(void *out)
+{
+	*(weft_token **)out = weft_ambient();
+	return 0;
+}
+
+/* Not the token of whoever spawns, who may be in a scope further in. */
+TEST(scope_threads_are_under_the_token_of_their_scope)
+{
+	weft_token *in_outer = NULL, *in_inner = NULL;
+	weft_scope outer, inner;
+
+	weft_scope_open(&outer);
+	weft_scope_open(&inner);
+	spawn(&outer, give_ambient, &in_outer);
+	spawn(&inner, give_ambient, &in_inner);
+	CHECK_EQ(weft_scope_close(&inner), 0);
+	CHECK_EQ(weft_scope_close(&outer), 0);
+	CHECK_PTR_EQ(in_outer, &outer.token);
+	CHECK_PTR_EQ(in_inner, &inner.token);
+}
+
 /* Cancelling from above races with opening, spawning and closing below. */
 static int churn(void *arg)
 {

@@ -208,6 +208,40 @@ TEST(scope_close_waits_for_destructors)
 	CHECK_EQ(pthread_key_delete(key), 0);
 }
 
+static weft_event slow_gate;
+
+static void destroy_slowly(void *value)
+{
+	CHECK_EQ(weft_event_wait(&slow_gate), 0);
+	for (int i = 0; i < 1000; i++)
+		weft_thread_yield();
+	++*(int *)value;
+}
+
+static int open_slow_gate(void *arg)
+{
+	(void)arg;
+	weft_event_set(&slow_gate);
+	return 0;
+}
+
+/* The first thread to end is still there when the last one is gone. */
+TEST(scope_close_waits_for_destructors_of_all)
+{
+	weft_scope scope;
+	int value = 0;
+
+	CHECK_EQ(pthread_key_create(&key, destroy_slowly), 0);
+	weft_scope_open(&scope);
+	spawn(&scope, set_key, &value);
+	while (weft_waitgroup_count(&scope.running) > 0)
+		weft_thread_yield();
+	spawn(&scope, open_slow_gate, NULL);
+	CHECK_EQ(weft_scope_close(&scope), 0);
+	CHECK_EQ(value, 1);
+	CHECK_EQ(pthread_key_delete(key), 0);
+}
+
 TEST(scope_thread_that_exits_counts_as_cancelled)
 {
 	int value = 0;
