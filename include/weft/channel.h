@@ -39,7 +39,8 @@ typedef struct weft_chan weft_chan;
 
 /* Zero means default. */
 typedef struct weft_chan_opts {
-	/* Called for each value that is left when the channel is freed. */
+	/* Called for each value that is left when the channel is freed, in order;
+	 * `element` is aligned for any type. */
 	void (*drop)(void *element, void *context);
 	void *context;
 } weft_chan_opts;
@@ -76,7 +77,8 @@ WEFT_API WEFT_NODISCARD int weft_chan_recv(weft_chan *chan, void *element);
 WEFT_API WEFT_NODISCARD int weft_chan_try_recv(weft_chan *chan, void *element);
 WEFT_API WEFT_NODISCARD int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline);
 
-/* Closes it: true for the call that did. Wakes all who wait. Any thread. */
+/* Closes it: true for the call that did. Wakes all who wait; what the caller did
+ * before is visible to whoever finds it closed. Any thread. */
 WEFT_API bool weft_chan_close(weft_chan *chan);
 WEFT_API bool weft_chan_is_closed(const weft_chan *chan);
 
@@ -92,59 +94,62 @@ WEFT_API weft_case weft_case_recv(weft_chan *chan, void *element);
 
 WEFT_END_DECLS
 
+/* For functions of which a program need not use all. */
+#define WEFT_CHAN_INLINE static inline __attribute__((unused))
+
 /* A channel type for one element type: WEFT_CHAN_DEFINE(int_chan, int) defines
  * `int_chan`, a struct that holds the channel, and inline functions that only
  * check types and cast: int_chan_new(&c, capacity), int_chan_send(c, 7),
  * int_chan_recv(c, &x), try_ and _until forms, int_chan_close(c) and
  * int_chan_release(c). c.chan is the channel itself. */
-#define WEFT_CHAN_DEFINE(name, type)                                                       \
-	typedef struct name {                                                              \
-		weft_chan *chan;                                                           \
-	} name;                                                                            \
-	static inline WEFT_NODISCARD int name##_new(name *out, size_t capacity)            \
-	{                                                                                  \
-		return weft_chan_new(&out->chan, sizeof(type), capacity, NULL);            \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_send(name c, type value)                   \
-	{                                                                                  \
-		return weft_chan_send(c.chan, &value);                                     \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_try_send(name c, type value)               \
-	{                                                                                  \
-		return weft_chan_try_send(c.chan, &value);                                 \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_send_until(name c, type value, int64_t d)  \
-	{                                                                                  \
-		return weft_chan_send_until(c.chan, &value, d);                            \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_recv(name c, type *value)                  \
-	{                                                                                  \
-		return weft_chan_recv(c.chan, value);                                      \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_try_recv(name c, type *value)              \
-	{                                                                                  \
-		return weft_chan_try_recv(c.chan, value);                                  \
-	}                                                                                  \
-	static inline WEFT_NODISCARD int name##_recv_until(name c, type *value, int64_t d) \
-	{                                                                                  \
-		return weft_chan_recv_until(c.chan, value, d);                             \
-	}                                                                                  \
-	static inline weft_case name##_case_recv(name c, type *value)                      \
-	{                                                                                  \
-		return weft_case_recv(c.chan, value);                                      \
-	}                                                                                  \
-	static inline weft_case name##_case_send(name c, const type *value)                \
-	{                                                                                  \
-		return weft_case_send(c.chan, value);                                      \
-	}                                                                                  \
-	static inline bool name##_close(name c)                                            \
-	{                                                                                  \
-		return weft_chan_close(c.chan);                                            \
-	}                                                                                  \
-	static inline void name##_release(name c)                                          \
-	{                                                                                  \
-		weft_chan_release(c.chan);                                                 \
-	}                                                                                  \
+#define WEFT_CHAN_DEFINE(name, type)                                                          \
+	typedef struct name {                                                                 \
+		weft_chan *chan;                                                              \
+	} name;                                                                               \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_new(name *out, size_t capacity)            \
+	{                                                                                     \
+		return weft_chan_new(&out->chan, sizeof(type), capacity, NULL);               \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_send(name c, type value)                   \
+	{                                                                                     \
+		return weft_chan_send(c.chan, &value);                                        \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_try_send(name c, type value)               \
+	{                                                                                     \
+		return weft_chan_try_send(c.chan, &value);                                    \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_send_until(name c, type value, int64_t d)  \
+	{                                                                                     \
+		return weft_chan_send_until(c.chan, &value, d);                               \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_recv(name c, type *value)                  \
+	{                                                                                     \
+		return weft_chan_recv(c.chan, value);                                         \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_try_recv(name c, type *value)              \
+	{                                                                                     \
+		return weft_chan_try_recv(c.chan, value);                                     \
+	}                                                                                     \
+	WEFT_CHAN_INLINE WEFT_NODISCARD int name##_recv_until(name c, type *value, int64_t d) \
+	{                                                                                     \
+		return weft_chan_recv_until(c.chan, value, d);                                \
+	}                                                                                     \
+	WEFT_CHAN_INLINE weft_case name##_case_recv(name c, type *value)                      \
+	{                                                                                     \
+		return weft_case_recv(c.chan, value);                                         \
+	}                                                                                     \
+	WEFT_CHAN_INLINE weft_case name##_case_send(name c, const type *value)                \
+	{                                                                                     \
+		return weft_case_send(c.chan, value);                                         \
+	}                                                                                     \
+	WEFT_CHAN_INLINE bool name##_close(name c)                                            \
+	{                                                                                     \
+		return weft_chan_close(c.chan);                                               \
+	}                                                                                     \
+	WEFT_CHAN_INLINE void name##_release(name c)                                          \
+	{                                                                                     \
+		weft_chan_release(c.chan);                                                    \
+	}                                                                                     \
 	struct name
 
 #endif
