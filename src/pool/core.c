@@ -140,10 +140,15 @@ int weft__core_make(struct weft__core **out, weft_pool *pool, bool exact)
 	while (core->started < threads) {
 		struct weft__worker *w = &core->workers[core->started];
 
+		/* On its behalf: who forks before it gets going makes it an offer. */
+		weft_add_relaxed(&core->census, WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
 		err = weft__thread_start(&w->thread, weft__worker_main, w, pool->stack_size,
 					 pool->name);
-		if (err)
+		if (err) {
+			weft_sub_relaxed(&core->census,
+					 WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
 			break;
+		}
 		core->started++;
 	}
 	if (err && exact) {

@@ -24,9 +24,9 @@
  *          census and `asleep` are read; a thread sets its bit and leaves the
  *          census by read-modify-writes, then reads offers and stop. All seq_cst:
  *          one of the two sees the other.
- * guest.1  a guest sets its bit in `guests`, then reads the census to know whether
- *          to make offers; an idle thread registers in the census, then reads
- *          `guests` to know whom to ask. All seq_cst, likewise.
+ * guest.1  a guest sets its bit in `guests` and begins by asking itself, so that
+ *          its first fork makes an offer and wakes somebody, whoever knows of it.
+ *          Seq_cst, so that who is woken then also sees the bit.
  * event    a sleeper resets its event before it sets its bit, and is woken after
  *          the bit was cleared by a seq_cst read-modify-write.
  */
@@ -212,17 +212,17 @@ static struct weft__worker *search(struct weft__worker *w, struct weft__offer *o
 	}
 }
 
-/* A thread has claimed an offer of `victim` and is idle no more. */
+/* A thread has claimed an offer of `victim` and is idle no more. It has a new offer
+ * made where it took one, and by itself as soon as it can: so that who becomes idle
+ * while all others are busy with something long finds something. */
 static void found(struct weft__worker *w, struct weft__worker *victim)
 {
 	struct weft__core *core = w->core;
-	uint64_t census = weft_sub_seq_cst(
-		&core->census, WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING); /* idle.1 */
+	uint64_t census = weft_sub_seq_cst(&core->census, /* idle.1 */
+					   WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
 
-	if (wake_is_of_use(core, census) || weft_load_relaxed(&victim->helpers) > 0) {
-		weft__worker_ask(victim);
-		weft_store_relaxed(&w->face.want, 1);
-	}
+	weft__worker_ask(victim);
+	weft_store_relaxed(&w->face.want, 1);
 	/* Offers made while this thread was searching have woken nobody. */
 	if (weft__census_searching(census) == 1 && wake_is_of_use(core, census) &&
 	    offers_anywhere(core))
@@ -265,17 +265,18 @@ void weft__worker_main(void *worker)
 	bool alive = true;
 
 	weft__worker_become(w);
+	/* Whoever made this thread has counted it as idle and searching. */
 	while (alive) {
 		struct weft__worker *victim;
 		struct weft__offer offer;
 
-		weft_add_seq_cst(&core->census, /* guest.1 */
-				 WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
 		while (!(victim = search(w, &offer)) && alive)
 			alive = sleep_until_woken(w);
 		if (victim) {
 			found(w, victim);
 			weft__job_run(w, victim, &w->root, &offer);
+			weft_add_seq_cst(&core->census,
+					 WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
 		}
 	}
 	weft__worker_become(NULL);

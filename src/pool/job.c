@@ -54,8 +54,9 @@ static unsigned offer_oldest(struct weft__worker *w)
 /* par.tail is the newest job that is sure to be in the list.
  *
  * Each who is hungry is offered two: one to take, and one to find if it comes back
- * while this worker is busy with something long. If there is not that much, the
- * next fork is asked again. */
+ * while this worker is busy with something long. If nobody is hungry any more, or
+ * yet, one is offered for the same reason. If there is not that much, the next fork
+ * is asked again. */
 void weft_pool_promote(weft_par par)
 {
 	struct weft__worker *w = weft__worker_of(par.worker);
@@ -65,7 +66,9 @@ void weft_pool_promote(weft_par par)
 	if (weft__core_stale(w->core))
 		return;
 	enough = 2 * hungry(w);
-	if (enough > WEFT__OFFERS_MOST)
+	if (enough == 0)
+		enough = 1;
+	else if (enough > WEFT__OFFERS_MOST)
 		enough = WEFT__OFFERS_MOST;
 	count = weft__offers_count(weft_load_relaxed(&w->offers.word));
 	for (; count < enough && w->base != par.tail; offered++)
@@ -126,8 +129,7 @@ static bool help_once(struct weft__worker *w, struct weft__worker *thief, weft_j
 	    weft_load_acquire(&job->state) & WEFT__JOB_DONE || /* job.1 */
 	    !weft__offers_claim(&thief->offers, word, &offer))
 		return false;
-	if (weft__census_asleep(weft_load_relaxed(&w->core->census)) > 0)
-		weft__worker_ask(thief);
+	weft__worker_ask(thief);
 	weft__job_run(w, thief, tail, &offer);
 	return true;
 }

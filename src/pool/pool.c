@@ -109,8 +109,7 @@ static struct weft__worker *guest_enter(struct weft__core *core)
 	w->core = core;
 	w->index = core->started + __builtin_ctzll(bit);
 	w->base = &w->root;
-	if (weft__census_idle(weft_load_seq_cst(&core->census)) > 0) /* guest.1 */
-		weft_store_relaxed(&w->face.want, 1);
+	weft_store_relaxed(&w->face.want, 1);
 	return w;
 }
 

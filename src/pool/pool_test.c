@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: pools begin, end and are entered in every way that programs will try, and
+ * at rest cost nothing.
+ * Method: many callers at once, pools within pools, pools made and freed while
+ * others are busy, threads refused by the system, and the process's own CPU time.
+ */
+#include "check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pool/pool.h"
+#include "sys/sys.h"
+#include "weft/event.h"
+#include "weft/thread.h"
+
+static weft_pool *pool_of(int workers)
+{
+	weft_pool *pool;
+
+	CHECK_EQ(weft_pool_new(&pool, &(weft_pool_opts){ .workers = workers }), 0);
+	return pool;
+}
+
+struct count {
+	weft_job job;
+	weft_pool *other; /* to be entered at the leaves, or NULL */
+	int depth;
+	uint64_t leaves;
+};
+
+static uint64_t count(weft_par par, const struct count *c);
+
+static void count_job(weft_par par, weft_job *job)
+{
+	struct count *c = weft_container_of(job, struct count, job);
+
+	c->leaves = count(par, c);
+}
+
+static void count_root(weft_par par, void *arg)
+{
+	struct count *c = arg;
+
+	c->leaves = count(par, c);
+}
+
+static uint64_t count(weft_par par, const struct count *c)
+{
+	struct count left = { .other = c->other, .depth = c->depth - 1 }, right = left;
+	weft_par inner;
+
+	if (c->depth == 0) {
+		struct count below = { .depth = 4 };
+
+		if (c->other)
+			weft_pool_run(c->other, count_root, &below);
+		return c->other ? below.leaves : 1;
+	}
+	inner = weft_fork(par, &right.job, count_job);
+	left.leaves = count(inner, &left);
+	weft_join(par, &right.job, count_job);
+	return left.leaves + right.leaves;
+}
+
+static uint64_t count_in(weft_pool *pool, weft_pool *other, int depth)
+{
+	struct count c = { .other = other, .depth = depth };
+
+	weft_pool_run(pool, count_root, &c);
+	return c.leaves;
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+TEST(pool_new_refuses_what_makes_no_sense)
+{
+	weft_pool *pool = (weft_pool *)(uintptr_t)1;
+
+	CHECK_EQ(weft_pool_new(&pool, &(weft_pool_opts){ .workers = -1 }), -EINVAL);
+	CHECK_NULL(pool);
+	CHECK_EQ(weft_pool_new(&pool, &(weft_pool_opts){ .workers = 5000 }), -EINVAL);
+	CHECK_EQ(weft_pool_new(&pool,
+			       &(weft_pool_opts){ .workers = 2, .stack_size = SIZE_MAX - 5 }),
+		 -EINVAL);
+	CHECK_NULL(pool);
+	weft_pool_free(NULL);
+}
+
+TEST(pool_of_defaults_has_a_worker_per_cpu)
+{
+	weft_pool *pool;
+
+	CHECK_EQ(weft_pool_new(&pool, NULL), 0);
+	CHECK_EQ(weft_pool_workers(pool), weft_cpus());
+	CHECK_EQ(count_in(pool, NULL, 10), 1024);
+	weft_pool_free(pool);
+}
+
+static weft_event named;
+static char name[16];
+
+static void name_job(weft_par par, weft_job *job)
+{
+	(void)par;
+	(void)job;
+	weft__thread_get_name(name, sizeof(name));
+	weft_event_set(&named);
+}
+
+static void name_root(weft_par par, void *arg)
+{
+	weft_job job;
+
+	(void)arg;
+	weft_fork(par, &job, name_job);
+	CHECK_EQ(weft_event_wait(&named), 0);
+	weft_join(par, &job, name_job);
+}
+
+TEST(pool_threads_have_the_name_that_was_asked_for)
+{
+	weft_pool_opts opts = { .workers = 2, .name = "loom-of-seventeen", .stack_size = 300000 };
+	weft_pool *pool;
+
+	CHECK_EQ(weft_pool_new(&pool, &opts), 0);
+	weft_pool_run(pool, name_root, NULL);
+	CHECK_STR_EQ(name, "loom-of-sevente");
+	weft_pool_free(pool);
+}
+
+static weft_pool *busy_pool;
+static weft_atomic_u32 stop_busy;
+
+static int busy(void *arg)
+{
+	(void)arg;
+	while (!weft_load_relaxed(&stop_busy))
+		CHECK_EQ(count_in(busy_pool, NULL, 8), 256);
+	return 0;
+}
+
+TEST(pools_come_and_go_while_another_is_busy)
+{
+	weft_thread *thread;
+
+	busy_pool = pool_of(2);
+	CHECK_EQ(weft_thread_spawn(&thread, busy, NULL, NULL), 0);
+	for (int i = 0; i < 200; i++) {
+		weft_pool *pool = pool_of(1 + i % 4);
+
+		/* Now and then freed before the threads have had time to start. */
+		if (i % 3)
+			CHECK_EQ(count_in(pool, NULL, 6), 64);
+		weft_pool_free(pool);
+	}
+	weft_store_relaxed(&stop_busy, 1);
+	weft_thread_join(thread, NULL);
+	weft_pool_free(busy_pool);
+}
+
+/* ---- the way in ------------------------------------------------------------------------ */
+
+enum { CALLERS = 16, CALLERS_MANY = 100 };
+
+static weft_pool *shared;
+
+static int call_often(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 40; i++)
+		CHECK_EQ(count_in(shared, NULL, i % 11), (uint64_t)1 << (i % 11));
+	return 0;
+}
+
+static void callers_check(weft_thread_fn fn, int callers)
+{
+	weft_thread *threads[CALLERS_MANY];
+
+	shared = pool_of(3);
+	for (int i = 0; i < callers; i++)
+		CHECK_EQ(weft_thread_spawn(&threads[i], fn, NULL, NULL), 0);
+	for (int i = 0; i < callers; i++)
+		weft_thread_join(threads[i], NULL);
+	weft_pool_free(shared);
+}
+
+TEST(many_threads_call_at_once)
+{
+	callers_check(call_often, CALLERS);
+}
+
+/* More callers inside than there are records: the rest runs alone. All must be
+ * inside before the first one leaves. */
+static weft_atomic_u32 inside, alone;
+static weft_event all_inside;
+static weft_atomic_u32 index_taken[CALLERS_MANY + 3];
+
+static void inside_root(weft_par par, void *arg)
+{
+	struct count c = { .depth = 8 };
+	int index = weft_par_worker(par);
+
+	(void)arg;
+	CHECK_GE(index, weft_pool_workers(shared) - 1);
+	CHECK_LE(index, weft_pool_workers(shared) - 1 + WEFT__POOL_GUESTS);
+	if (weft_add_relaxed(&index_taken[index], 1) > 0)
+		CHECK_EQ(index, weft_pool_workers(shared) - 1 + WEFT__POOL_GUESTS);
+	if (index == weft_pool_workers(shared) - 1 + WEFT__POOL_GUESTS)
+		weft_add_relaxed(&alone, 1);
+	if (weft_add_relaxed(&inside, 1) + 1 == CALLERS_MANY)
+		weft_event_set(&all_inside);
+	CHECK_EQ(weft_event_wait(&all_inside), 0);
+	count_root(par, &c);
+	CHECK_EQ(c.leaves, 256);
+	/* And once more in the same pool, from there. */
+	CHECK_EQ(count_in(shared, NULL, 5), 32);
+}
+
+static int call_inside(void *arg)
+{
+	(void)arg;
+	weft_pool_run(shared, inside_root, NULL);
+	return 0;
+}
+
+TEST(callers_beyond_64_run_alone)
+{
+	callers_check(call_inside, CALLERS_MANY);
+	CHECK_EQ(weft_load_relaxed(&alone), CALLERS_MANY - WEFT__POOL_GUESTS);
+}
+
+TEST(job_enters_its_own_pool_again)
+{
+	weft_pool *pool = pool_of(3);
+
+	for (int i = 0; i < 50; i++)
+		CHECK_EQ(count_in(pool, pool, 7), 128 * 16);
+	weft_pool_free(pool);
+}
+
+TEST(jobs_of_two_pools_enter_each_other)
+{
+	weft_pool *a = pool_of(2), *b = pool_of(3);
+
+	for (int i = 0; i < 50; i++) {
+		CHECK_EQ(count_in(a, b, 6), 64 * 16);
+		CHECK_EQ(count_in(b, a, 6), 64 * 16);
+	}
+	weft_pool_free(a);
+	weft_pool_free(b);
+}
+
+static void here_root(weft_par par, void *arg)
+{
+	(void)par;
+	CHECK_PTR_EQ(weft__pool_here(), arg);
+}
+
+TEST(pool_here_is_the_one_around_the_caller)
+{
+	weft_pool *pool = pool_of(2), *serial = pool_of(1);
+
+	CHECK_PTR_EQ(weft__pool_here(), weft_pool_global());
+	weft_pool_run(pool, here_root, pool);
+	weft_pool_run(serial, here_root, serial);
+	weft_pool_run(NULL, here_root, weft_pool_global());
+	CHECK_PTR_EQ(weft__pool_here(), weft_pool_global());
+	weft_pool_free(pool);
+	weft_pool_free(serial);
+}
+
+/* ---- the system says no ---------------------------------------------------------------- */
+
+static long address_space_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long pages = 0;
+
+	CHECK_NOT_NULL(f);
+	CHECK_EQ(fscanf(f, "%ld", &pages), 1);
+	fclose(f);
+	return pages;
+}
+
+/* The limit is on a user's threads, and does not bind root. */
+static void forbid_threads(void)
+{
+	struct rlimit none = { 1, 1 };
+
+	if (geteuid() == 0)
+		CHECK_EQ(setuid(65534), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NPROC, &none), 0);
+}
+
+static void without_threads(void)
+{
+	long before;
+
+	forbid_threads();
+	before = address_space_pages();
+	for (int i = 0; i < 200; i++) {
+		weft_pool *pool = (weft_pool *)(uintptr_t)1;
+
+		CHECK_EQ(weft_pool_new(&pool, &(weft_pool_opts){ .workers = 4 }), -EAGAIN);
+		CHECK_NULL(pool);
+	}
+	/* A core of four workers has 27 pages; glibc keeps some stacks. */
+	CHECK_LT(address_space_pages(), before + 200 * 27 / 2);
+	CHECK_EQ(weft_pool_workers(NULL), 1);
+	CHECK_EQ(count_in(NULL, NULL, 10), 1024);
+}
+
+static int in_a_child(void (*fn)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	CHECK_GE(child, 0);
+	if (child == 0) {
+		fn();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return status;
+}
+
+TEST(threads_refused_is_an_error_or_a_smaller_global_pool)
+{
+	CHECK_EQ(in_a_child(without_threads), 0);
+}
+
+static void workers_env_3(void)
+{
+	CHECK_EQ(setenv("WEFT_WORKERS", "3", 1), 0);
+	CHECK_EQ(weft_pool_workers(weft_pool_global()), 3);
+	CHECK_EQ(count_in(NULL, NULL, 12), 4096);
+}
+
+static void workers_env_nonsense(void)
+{
+	CHECK_EQ(setenv("WEFT_WORKERS", "many", 1), 0);
+	CHECK_EQ(weft_pool_workers(NULL), weft_cpus());
+}
+
+TEST(environment_sets_the_size_of_the_global_pool)
+{
+	CHECK_EQ(in_a_child(workers_env_3), 0);
+	CHECK_EQ(in_a_child(workers_env_nonsense), 0);
+}
+
+/* ---- at rest --------------------------------------------------------------------------- */
+
+static int64_t cpu_time_us(void)
+{
+	struct rusage usage;
+
+	CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+	       usage.ru_stime.tv_usec;
+}
+
+TEST(idle_pool_uses_no_cpu)
+{
+	static weft_event never;
+	weft_pool *pool = pool_of(8);
+	int64_t before;
+
+	CHECK_EQ(count_in(pool, NULL, 12), 4096);
+	before = cpu_time_us();
+	CHECK_EQ(weft_event_wait_until(&never, weft_after_ms(500)), -ETIMEDOUT);
+	/* Seven threads that looked around would take a second. */
+	CHECK_LT(cpu_time_us() - before, 20000);
+	weft_pool_free(pool);
+}
+
+TEST(counters_tell_what_happened)
+{
+	weft_pool *pool = pool_of(2);
+	weft_pool_stats stats;
+
+	weft_pool_stats_read(pool, &stats);
+	CHECK_EQ(stats.stolen, 0);
+	weft_pool_run(pool, name_root, NULL);
+	weft_pool_stats_read(pool, &stats);
+	CHECK_GE(stats.promoted, 1);
+	CHECK_EQ(stats.stolen, 1);
+	weft_pool_free(pool);
+}
