@@ -138,7 +138,7 @@ WEFT_END_DECLS
 	{                                                                                     \
 		return weft_case_recv(c.chan, value);                                         \
 	}                                                                                     \
-	WEFT_CHAN_INLINE weft_case name##_case_send(name c, const type *value)                \
+	WEFT_CHAN_INLINE weft_case name##_case_send(name c, type const *value)                \
 	{                                                                                     \
 		return weft_case_send(c.chan, value);                                         \
 	}                                                                                     \
