@@ -313,7 +313,7 @@ TEST(scope_cancel_is_an_error_unless_there_is_one)
 	CHECK(!weft_cancelled());
 }
 
-/* ---- failure and misuse ------------------------------------------------------------------------ */
+/* ---- failure and misuse ----------------------------------------------------------- */
 
 TEST(scope_failed_spawn_is_undone)
 {
