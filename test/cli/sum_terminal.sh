@@ -20,7 +20,8 @@ mkdir tree
 echo 1 >tree/a
 mkfifo in
 # Standard output goes to a file, standard error to the terminal.
-TERM=xterm script -q -e -f -c "'$WEFT' sum - tree missing <in >out" seen </dev/null >/dev/null 2>&1 &
+TERM=xterm script -q -e -f -c "'$WEFT' sum - tree missing <in >out" seen \
+	</dev/null >/dev/null 2>&1 &
 pid=$!
 exec 4>in
 head -c 300000 /dev/zero >&4
