@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CAPACITY 1024
+#define LISTS 256 /* of results that may wait for the consumer */
 #define PIECE_MAX ((size_t)128 << 10)
 #define PIECE_MIN ((size_t)16 << 10)
 #define PIECES_ALL ((size_t)16 << 20) /* of all workers together */
@@ -54,8 +54,16 @@ static uint32_t item_cost(size_t bytes)
 	return bytes > FLOW_COST_MAX ? FLOW_COST_MAX : (uint32_t)bytes;
 }
 
+/* Waits for a place in the channel, and for memory. */
 static int take_permits(struct flow *f, uint32_t cost)
 {
+	if (f->places == 0) {
+		int err = weft_semaphore_acquire(&f->ahead, FLOW_AHEAD_STEP);
+
+		if (err)
+			return err;
+		f->places = FLOW_AHEAD_STEP;
+	}
 	while (f->credit < cost) {
 		int err = weft_semaphore_acquire(&f->room, FLOW_STEP);
 
@@ -64,6 +72,7 @@ static int take_permits(struct flow *f, uint32_t cost)
 		f->credit += FLOW_STEP;
 	}
 	f->credit -= cost;
+	f->places--;
 	return 0;
 }
 
@@ -252,14 +261,15 @@ static int flow_init(struct flow *f)
 	int err = hash_setup();
 
 	weft_semaphore_init(&f->room, FLOW_BUDGET);
+	weft_semaphore_init(&f->ahead, FLOW_AHEAD);
 	if (err == 0)
 		err = workers_init(f);
 	if (err == 0)
 		err = window_init(&f->window, FLOW_BUDGET / FLOW_COST_MIN);
 	if (err == 0)
-		err = weft_chan_new(&f->work, sizeof(struct flow_item *), CAPACITY, &owns);
+		err = weft_chan_new(&f->work, sizeof(struct flow_item *), FLOW_AHEAD, &owns);
 	if (err == 0)
-		err = weft_chan_new(&f->results, sizeof(struct flow_item *), CAPACITY, &owns);
+		err = weft_chan_new(&f->results, sizeof(struct flow_item *), LISTS, &owns);
 	if (err == 0)
 		err = weft_pool_new(&f->pool, &(weft_pool_opts){ .workers = f->opts->jobs,
 								 .name = "weft-hash" });

@@ -22,6 +22,12 @@
 /* One path can be long; it must not want more permits than there are. */
 #define FLOW_COST_MAX (FLOW_BUDGET / 4)
 
+/* How many items may wait in the work channel, and for how many places of it the
+ * producer waits at a time: were it woken for each, waking it would cost more than
+ * hashing a small file. */
+#define FLOW_AHEAD ((uint32_t)1024)
+#define FLOW_AHEAD_STEP ((uint32_t)128)
+
 /* A hashing worker: its hasher, what it has finished and not handed over, and
  * its share of the tally, which only it writes. */
 struct WEFT_ALIGNED(WEFT_CACHE_LINE) flow_worker {
@@ -39,15 +45,18 @@ struct flow {
 	const struct flow_opts *opts;
 	weft_scope scope;
 	weft_pool *pool;
-	weft_chan *work;    /* struct flow_item *, one each */
-	weft_chan *results; /* struct flow_item *, lists of them */
-	weft_semaphore room;
+	weft_chan *work;       /* struct flow_item *, one each */
+	weft_chan *results;    /* struct flow_item *, lists of them */
+	weft_semaphore room;   /* bytes that may yet be under way */
+	weft_semaphore ahead;  /* places in the work channel */
+	weft_atomic_u64 taken; /* items that workers have received */
 	struct flow_worker *workers;
 	weft_par *forks;
 
 	/* The producer's. */
 	uint64_t numbered, to_hash;
-	uint32_t credit;
+	uint32_t credit;       /* permits of `room` that it has and did not use */
+	uint32_t places;       /* the same of `ahead` */
 	weft_atomic_u64 total; /* plus one; 0 while unknown */
 
 	/* The consumer's. */

@@ -128,12 +128,16 @@ static bool item_hash(struct flow_worker *w, struct flow_item *item)
 
 static int next_item(struct flow_worker *w, struct flow_item **item)
 {
-	int err = weft_chan_try_recv(w->flow->work, item);
+	struct flow *f = w->flow;
+	int err = weft_chan_try_recv(f->work, item);
 
-	if (err != -EAGAIN)
-		return err;
-	hand_over(w);
-	return weft_chan_recv(w->flow->work, item);
+	if (err == -EAGAIN) {
+		hand_over(w);
+		err = weft_chan_recv(f->work, item);
+	}
+	if (err == 0 && (weft_add_relaxed(&f->taken, 1) + 1) % FLOW_AHEAD_STEP == 0)
+		weft_semaphore_release(&f->ahead, FLOW_AHEAD_STEP);
+	return err;
 }
 
 static void work(weft_par par, weft_job *job)

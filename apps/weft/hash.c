@@ -4,9 +4,11 @@
  *
  * EVP_sha256() would look the implementation up at each start; a fetched method
  * is looked up once, and restarting a context that already has it is cheap. That
- * matters for small files. Files are read and not mapped: a file that another
- * process cuts short while it is mapped kills the reader, and reading into a
- * buffer that stays in the cache measured no slower.
+ * matters for small files.
+ *
+ * Files are read and not mapped. Mapping measured a tenth faster on large files in
+ * the page cache, but a file that another process cuts short while it is mapped
+ * kills the reader.
  */
 #include "hash.h"
 
