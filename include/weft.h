@@ -10,6 +10,7 @@
 #include <weft/base.h>
 #include <weft/cancel.h>
 #include <weft/channel.h>
+#include <weft/check.h>
 #include <weft/cond.h>
 #include <weft/event.h>
 #include <weft/mutex.h>

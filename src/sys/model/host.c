@@ -8,10 +8,12 @@
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
-extern char __data_start[], _end[], __executable_start[];
+extern char __data_start[], _end[], __executable_start[], etext[];
 
 void *weft__model_map(size_t size)
 {
@@ -55,6 +57,29 @@ void weft__model_data_find(uintptr_t *begin, uintptr_t *end, uintptr_t *program)
 	*begin = (uintptr_t)__data_start & ~(uintptr_t)7;
 	*end = ((uintptr_t)_end + 7) & ~(uintptr_t)7;
 	*program = (uintptr_t)__executable_start;
+}
+
+bool weft__model_is_code(const void *address)
+{
+	return (const char *)address >= __executable_start && (const char *)address < etext;
+}
+
+/* A return address: the call is before it. */
+void weft__model_source_of(const void *address, char *out, size_t size)
+{
+	size_t offset = (size_t)((const char *)address - __executable_start) - 1;
+	char command[160];
+	FILE *pipe;
+
+	snprintf(out, size, "code+%#zx", offset);
+	snprintf(command, sizeof(command), "addr2line -e /proc/%d/exe %#zx 2>/dev/null",
+		 (int)getpid(), offset);
+	pipe = popen(command, "r");
+	if (!pipe)
+		return;
+	if (fgets(command, sizeof(command), pipe) && command[0] != '?')
+		snprintf(out, size, "%.*s", (int)strcspn(command, " \n"), command);
+	pclose(pipe);
 }
 
 int64_t weft__model_real_ns(void)

@@ -36,6 +36,11 @@ void weft__model_locals_find(struct weft__model_locals *out);
 /* Where the program's variables lie, and where its code and constants begin. */
 void weft__model_data_find(uintptr_t *begin, uintptr_t *end, uintptr_t *program);
 
+/* Whether it is an address of code, and from which line of the source that came:
+ * "file:line", or the offset in the program where nobody can tell. */
+bool weft__model_is_code(const void *address);
+void weft__model_source_of(const void *address, char *out, size_t size);
+
 /* The real clock. */
 int64_t weft__model_real_ns(void);
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model checker: runs a small concurrent program in every order that matters,
+ * under C11's weak memory, and prints the order in which it fails.
+ *
+ *     static void program(void *arg)
+ *     {
+ *         struct stack *s = weft_check_alloc(sizeof(*s));
+ *         ...
+ *         int t = weft_check_spawn(pusher, s, "pusher");
+ *         popper(s);
+ *         weft_check_join(t);
+ *         WEFT_CHECK(s->count == 1);
+ *         weft_check_free(s);
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         return weft_check(program, NULL, NULL) != WEFT_CHECK_PASSED;
+ *     }
+ *
+ * Compile with -DWEFT_MODEL (then <weft/atomic.h> is made of the checker's steps)
+ * and -fsanitize=thread (then the compiler tells the checker about every plain
+ * access), and link with libweft_check.a, without -fsanitize=thread. The library's
+ * own objects are in there too, compiled in the same way: mutexes and channels can
+ * be used, and are checked along. docs/model-checking.md tells more.
+ *
+ * The program is run again and again. Each run must do the same when the same
+ * choices are made: it gets its memory from weft_check_alloc(), its time from
+ * weft_now(), and its luck from weft_check_choose(). Its static variables are set
+ * back before each run, its thread-locals are each thread's own.
+ *
+ * A thread that waits by looping must call weft_pause() or weft_thread_yield() in
+ * the loop; it is then not run again before another thread has stored something.
+ *
+ * What is checked: everything in WEFT_CHECK() and the library's own assertions;
+ * data races; deadlock; loops without an end; use after free, and of frames that
+ * have returned; double free; memory that is left.
+ *
+ * What is not modelled: load buffering (a load does not see a store that comes
+ * after it in the order of execution), accesses of mixed sizes, and the optimiser
+ * of the compiler. Release sequences are those of C++20: they are continued by
+ * read-modify-writes alone.
+ */
+#ifndef WEFT_CHECK_H
+#define WEFT_CHECK_H
+
+#include <weft/atomic.h>
+#include <weft/base.h>
+
+WEFT_BEGIN_DECLS
+
+enum { WEFT_CHECK_THREADS_MOST = 8 };
+
+/* How the runs are chosen. */
+enum {
+	WEFT_CHECK_EXHAUSTIVE, /* depth first, leaving out what is equivalent */
+	WEFT_CHECK_EVERY,      /* depth first, leaving out nothing: to check the checker */
+	WEFT_CHECK_RANDOM,     /* at random */
+	WEFT_CHECK_PCT,        /* Burckhardt et al., "A Randomized Scheduler with
+				* Probabilistic Guarantees of Finding Bugs" (2010) */
+};
+
+/* What came out. */
+enum {
+	WEFT_CHECK_PASSED,
+	WEFT_CHECK_ASSERTION,
+	WEFT_CHECK_RACE,
+	WEFT_CHECK_DEADLOCK,
+	WEFT_CHECK_LIVELOCK,
+	WEFT_CHECK_USE_AFTER_FREE,
+	WEFT_CHECK_DOUBLE_FREE,
+	WEFT_CHECK_LEAK,
+	WEFT_CHECK_HISTORY,   /* not linearizable */
+	WEFT_CHECK_UNSUITED,  /* the program cannot be checked: the message says why */
+	WEFT_CHECK_BAD_TOKEN, /* the token is not of this program */
+};
+
+/* For `preemptions`: none at all, as 0 means any number. */
+enum { WEFT_CHECK_NO_PREEMPTION = -1 };
+
+/* Zero means default. */
+typedef struct weft_check_opts {
+	const char *name;    /* printed with what is found */
+	int mode;            /* WEFT_CHECK_EXHAUSTIVE */
+	int preemptions;     /* at most this many a run; 0: any number */
+	int depth;           /* of PCT: 2 .. 5; default 3 */
+	uint64_t seed;       /* of random modes; the default is fixed */
+	uint64_t executions; /* at most; default: unlimited, or 100,000 at random */
+	uint32_t steps;      /* a run with more is a livelock; default 20,000 */
+	uint32_t spurious;   /* futex returns and weak failures without cause, at most
+			      * this many a thread */
+	uint32_t failures;   /* allocations that fail, at most this many a thread */
+	uint32_t rereads;    /* how often a thread may see again what it saw although
+			      * there is newer; default 2 */
+	const char *replay;  /* a token: this one run, and show it */
+	bool leaks_allowed;
+	bool quiet;      /* print nothing */
+	bool no_shrink;  /* show the first failure, not one with fewer preemptions */
+	int64_t ns_most; /* stop after this much real time */
+} weft_check_opts;
+
+/* What weft_check_last() tells. */
+typedef struct weft_check_result {
+	int verdict;
+	bool exhausted;  /* every run within the bounds was made */
+	int threads;     /* most threads of a run */
+	int preemptions; /* of the failing run */
+	uint32_t steps;  /* of the longest run */
+	uint64_t executions;
+	uint64_t pruned; /* runs given up because an equivalent one was made */
+	uint64_t steps_total;
+	int64_t ns;
+	uint64_t seed;
+	char message[256];
+	char token[8192];
+} weft_check_result;
+
+/* Runs fn(arg) as the first thread of the model until a run fails or all are made.
+ * Returns what came out, and prints a failure on standard error. `opts` may be
+ * NULL. Not to be called by two threads at a time. */
+WEFT_API int weft_check(void (*fn)(void *arg), void *arg, const weft_check_opts *opts);
+
+/* The result of the latest weft_check(). */
+WEFT_API const weft_check_result *weft_check_last(void);
+
+/* "data race" for WEFT_CHECK_RACE, and so on. */
+WEFT_API const char *weft_check_verdict_name(int verdict);
+
+/* ---- for programs under the checker --------------------------------------------- */
+
+/* Starts a thread; returns its index, for weft_check_join(). The first thread is
+ * 0, and waits at its end for those that were not joined. */
+WEFT_API int weft_check_spawn(void (*fn)(void *arg), void *arg, const char *name);
+WEFT_API void weft_check_join(int thread);
+
+/* Memory that is never used twice in a run. Never NULL, unless opts.failures. */
+WEFT_API void *weft_check_alloc(size_t size);
+WEFT_API void weft_check_free(void *memory);
+
+/* A number in 0 .. count - 1; the checker tries each. */
+WEFT_API int weft_check_choose(int count);
+
+/* What a run found out; the checker keeps the set of all values. */
+WEFT_API void weft_check_outcome(uint64_t value);
+
+/* The set of the latest weft_check(), sorted: returns its size, and writes at most
+ * `most` of them. */
+WEFT_API size_t weft_check_outcomes(uint64_t *out, size_t most);
+
+/* Stand-alone fences. The library has no use for them; others may. */
+WEFT_API void weft_check_fence_acquire(void);
+WEFT_API void weft_check_fence_release(void);
+WEFT_API void weft_check_fence_acq_rel(void);
+WEFT_API void weft_check_fence_seq_cst(void);
+
+/* Names memory in what is printed. The name is kept, not copied. */
+WEFT_API void weft_check_name(const void *memory, size_t size, const char *name);
+
+/* Declares a plain access by hand, where the compiler does not. */
+WEFT_API void weft_check_read(const void *memory, size_t size);
+WEFT_API void weft_check_write(void *memory, size_t size);
+
+/* Fails the run. */
+WEFT_API void weft_check_fail(const char *file, int line, const char *sentence)
+	__attribute__((noreturn));
+
+WEFT_END_DECLS
+
+/* Fails the run unless the condition holds. */
+#define WEFT_CHECK(condition) \
+	(WEFT_LIKELY(condition) ? (void)0 : weft_check_fail(__FILE__, __LINE__, #condition))
+
+#endif

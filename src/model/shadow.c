@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plain accesses, allocations, and variables to be set back.
+ *
+ * For each eight bytes that the program has touched there is a granule: who has
+ * accessed which of the bytes, how, and when by its own clock; a few records are
+ * enough, as an access that comes after another and conflicts with all that the
+ * other conflicts with takes its place. Two accesses race when they overlap, one
+ * of them writes, one of them is plain, and neither happened before the other.
+ * That does not depend on the order in which the run made them: plain accesses
+ * need not be decisions.
+ *
+ * Freed memory is not used again in the same run. Freeing races with every access
+ * that did not happen before it, so a use after free is found even in a run in
+ * which the use came first.
+ *
+ * Granules are found by address in tables that shadow the program's variables, the
+ * threads' blocks and stacks; and by hash for what lies elsewhere.
+ */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	RECORDS = 10,
+	ARENA_SIZE = 4 << 20,
+	BLOCKS = 4096,
+	STRAYS = 1 << 12,
+	KEPT = 1 << 14,
+	NAMES = 64,
+	STACK_SIZE = 128 * 1024, /* as in thread.c */
+};
+
+struct record {
+	const void *site;
+	uint32_t clock;
+	uint8_t thread, bytes, access;
+};
+
+struct granule {
+	uint32_t run;
+	uint8_t used;
+	struct location *locations;
+	uintptr_t key; /* of strays */
+	struct record records[RECORDS];
+};
+
+/* A range of memory with a table of granules beside it. */
+struct range {
+	uintptr_t begin, end;
+	struct granule *granules;
+};
+
+struct block {
+	uintptr_t address;
+	size_t size;
+	const void *caller;
+	bool live;
+};
+
+struct kept {
+	uintptr_t address;
+	uint64_t value;
+};
+
+struct name {
+	uintptr_t begin, end;
+	const char *name;
+};
+
+static struct range variables, arenas, stacks[THREADS];
+static unsigned char *arena_state; /* of each granule of the arenas */
+static size_t arena_used[THREADS];
+static uintptr_t program_begin;
+static struct granule *strays;
+static struct block blocks[BLOCKS];
+static int blocks_count;
+static struct kept kept[KEPT];
+static int kept_count;
+static uint32_t *kept_run; /* of each eight bytes of the variables */
+static struct name names[NAMES];
+static int names_count;
+
+enum { NOT_MINE, LIVE, FREED };
+
+static void range_make(struct range *r, uintptr_t begin, uintptr_t end)
+{
+	r->begin = begin;
+	r->end = end;
+	r->granules = weft__model_map((end - begin) / 8 * sizeof(struct granule));
+}
+
+void weft__shadow_setup(void)
+{
+	uintptr_t begin, end;
+
+	if (variables.granules)
+		return;
+	weft__model_data_find(&begin, &end, &program_begin);
+	range_make(&variables, begin, end);
+	begin = (uintptr_t)weft__model_map((size_t)ARENA_SIZE * THREADS);
+	range_make(&arenas, begin, begin + (size_t)ARENA_SIZE * THREADS);
+	arena_state = weft__model_map((size_t)ARENA_SIZE * THREADS / 8);
+	strays = weft__model_map(STRAYS * sizeof(*strays));
+	kept_run = weft__model_map((variables.end - variables.begin) / 8 * sizeof(*kept_run));
+}
+
+void weft__shadow_begin(void)
+{
+	for (int i = 0; i < THREADS; i++) {
+		memset(arena_state + (size_t)i * ARENA_SIZE / 8, 0, arena_used[i] / 8);
+		arena_used[i] = 0;
+	}
+	blocks_count = 0;
+	names_count = 0;
+	kept_count = 0;
+}
+
+static bool inside(const struct range *r, uintptr_t address)
+{
+	return address - r->begin < r->end - r->begin;
+}
+
+/* ---- granules ------------------------------------------------------------- */
+
+static struct granule *fresh(struct granule *g)
+{
+	if (g->run != M.run) {
+		g->run = M.run;
+		g->used = 0;
+		g->locations = NULL;
+	}
+	return g;
+}
+
+static struct granule *in_range(const struct range *r, uintptr_t address)
+{
+	return fresh(&r->granules[(address - r->begin) / 8]);
+}
+
+static struct granule *in_stack(uintptr_t address)
+{
+	for (int i = 0; i < M.count; i++) {
+		struct model_thread *t = &M.threads[i];
+
+		if (address - (uintptr_t)t->stack >= STACK_SIZE)
+			continue;
+		if (stacks[i].begin != (uintptr_t)t->stack)
+			range_make(&stacks[i], (uintptr_t)t->stack, (uintptr_t)t->top);
+		return in_range(&stacks[i], address);
+	}
+	return NULL;
+}
+
+static struct granule *stray(uintptr_t address)
+{
+	uintptr_t key = address / 8;
+	uint32_t i = (uint32_t)(weft__rng_mix(key) % STRAYS);
+
+	for (int tries = 0; tries < STRAYS; tries++, i = (i + 1) % STRAYS) {
+		struct granule *g = &strays[i];
+
+		if (g->run != M.run) {
+			g->key = key;
+			return fresh(g);
+		}
+		if (g->key == key)
+			return g;
+	}
+	weft__model_stop(WEFT_CHECK_UNSUITED,
+			 "too much memory that is not from weft_check_alloc()");
+}
+
+static struct granule *granule_of(uintptr_t address)
+{
+	struct granule *g;
+
+	if (inside(&arenas, address))
+		return in_range(&arenas, address);
+	if (inside(&variables, address))
+		return in_range(&variables, address);
+	g = in_stack(address);
+	if (g)
+		return g;
+	return stray(address);
+}
+
+struct location **weft__shadow_locations(uintptr_t address)
+{
+	return &granule_of(address)->locations;
+}
+
+/* ---- accesses ------------------------------------------------------------- */
+
+static bool is_atomic(int access)
+{
+	return access >= ATOMIC_READ;
+}
+
+static bool is_write(int access)
+{
+	return access == PLAIN_WRITE || access == ATOMIC_WRITE;
+}
+
+static bool before_now(const struct record *r)
+{
+	return r->clock <= M.self->now.clock[r->thread];
+}
+
+/* Whether what races with the old record races with the new one, too. */
+static bool takes_place(const struct record *n, const struct record *o)
+{
+	if (o->bytes & ~n->bytes)
+		return false;
+	if (n->access == PLAIN_WRITE)
+		return true;
+	if (is_atomic(n->access) != is_atomic(o->access))
+		return false;
+	return !is_write(o->access) || is_write(n->access);
+}
+
+static const char *access_name(int access)
+{
+	static const char *const texts[] = { "reads", "writes", "reads (atomic)",
+					     "writes (atomic)" };
+
+	return texts[access];
+}
+
+static _Noreturn void report_race(const struct record *o, const struct record *n,
+				  uintptr_t address)
+{
+	char where[64], place[80];
+
+	weft__shadow_describe(address, where, sizeof(where));
+	snprintf(place, sizeof(place), "%s", weft__trace_place(o->site));
+	weft__model_stop(WEFT_CHECK_RACE, "%s: %s %s at %s, %s %s at %s", where,
+			 M.threads[o->thread].name, access_name(o->access), place,
+			 M.threads[n->thread].name, access_name(n->access),
+			 weft__trace_place(n->site));
+}
+
+static bool races(const struct record *o, const struct record *n)
+{
+	return (o->bytes & n->bytes) && (is_write(o->access) || is_write(n->access)) &&
+	       !(is_atomic(o->access) && is_atomic(n->access)) && !before_now(o);
+}
+
+static void granule_access(struct granule *g, uintptr_t address, const struct record *n)
+{
+	int kept_records = 0;
+
+	for (int i = 0; i < g->used; i++) {
+		const struct record *o = &g->records[i];
+
+		if (races(o, n))
+			report_race(o, n, address);
+		if (!(before_now(o) && takes_place(n, o)))
+			g->records[kept_records++] = *o;
+	}
+	if (kept_records == RECORDS) {
+		memmove(&g->records[0], &g->records[1], (RECORDS - 1) * sizeof(g->records[0]));
+		kept_records--;
+	}
+	g->records[kept_records++] = *n;
+	g->used = (uint8_t)kept_records;
+}
+
+static void check_alive(uintptr_t address, const void *site)
+{
+	int state = arena_state[(address - arenas.begin) / 8];
+	char where[64];
+
+	if (WEFT_LIKELY(state == LIVE))
+		return;
+	weft__shadow_describe(address, where, sizeof(where));
+	weft__model_stop(WEFT_CHECK_USE_AFTER_FREE, "%s: %s at %s", where,
+			 state == FREED ? "used after it was freed" : "is not allocated",
+			 weft__trace_place(site));
+}
+
+/* A frame of another thread, which is below what that thread has in use. */
+static void check_frame(uintptr_t address, const void *site)
+{
+	for (int i = 0; i < M.count; i++) {
+		const struct model_thread *t = &M.threads[i];
+
+		if (t == M.self || address - (uintptr_t)t->stack >= STACK_SIZE)
+			continue;
+		if (t->state == ENDED || address < (uintptr_t)t->sp)
+			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
+					 "a frame of %s that has returned is used at %s", t->name,
+					 weft__trace_place(site));
+	}
+}
+
+static void reset_locations(struct granule *g, uintptr_t address, size_t size)
+{
+	for (struct location *l = g->locations; l; l = weft__location_next(l)) {
+		uintptr_t at = weft__location_address(l);
+
+		if (at < address + size && address < at + weft__location_size(l))
+			weft__location_reset(l);
+	}
+}
+
+static void access_part(uintptr_t address, size_t size, enum access access, const void *site)
+{
+	struct record n = { .site = site, .access = (uint8_t)access };
+	struct granule *g;
+
+	if (inside(&arenas, address))
+		check_alive(address, site);
+	else if (!inside(&variables, address))
+		check_frame(address, site);
+	g = granule_of(address);
+	n.thread = (uint8_t)M.self->index;
+	n.clock = M.self->now.clock[n.thread];
+	n.bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
+	granule_access(g, address, &n);
+	if (access == PLAIN_WRITE && g->locations)
+		reset_locations(g, address, size);
+}
+
+/* Constants, code, and the thread-locals: nobody else's. */
+static bool is_private(uintptr_t address)
+{
+	return (address >= program_begin && address < variables.begin) ||
+	       address - (uintptr_t)M.locals.base < M.locals.size;
+}
+
+void weft__shadow_access(uintptr_t address, size_t size, enum access access, const void *site)
+{
+	if (is_private(address))
+		return;
+	if (is_write(access))
+		weft__shadow_keep(address, size);
+	while (size > 0) {
+		size_t part = 8 - (address & 7);
+
+		if (part > size)
+			part = size;
+		access_part(address, part, access, site);
+		address += part;
+		size -= part;
+	}
+}
+
+/* ---- blocks --------------------------------------------------------------- */
+
+void *weft__shadow_alloc(size_t alignment, size_t size, bool zero, const void *caller)
+{
+	const int t = M.self->index;
+	uintptr_t base = arenas.begin + (uintptr_t)t * ARENA_SIZE;
+	uintptr_t address = base + arena_used[t] + 16;
+	size_t rounded = (size + 7) & ~(size_t)7;
+
+	alignment = alignment < 16 ? 16 : alignment;
+	address = (address + alignment - 1) & ~(uintptr_t)(alignment - 1);
+	rounded = rounded ? rounded : 8;
+	if (rounded > ARENA_SIZE || address + rounded > base + ARENA_SIZE ||
+	    blocks_count == BLOCKS)
+		weft__model_stop(WEFT_CHECK_UNSUITED, "a run that allocates too much");
+	arena_used[t] = address + rounded - base;
+	memset(arena_state + (address - arenas.begin) / 8, LIVE, rounded / 8);
+	memset((void *)address, zero ? 0 : 0xa5, rounded);
+	blocks[blocks_count++] = (struct block){ address, size, caller, true };
+	return (void *)address;
+}
+
+static struct block *block_of(uintptr_t address)
+{
+	for (int i = blocks_count; i-- > 0;)
+		if (address - blocks[i].address < (blocks[i].size ? blocks[i].size : 1))
+			return &blocks[i];
+	return NULL;
+}
+
+/* Freeing is a write to all of it. */
+static void free_races(const struct block *b, const void *caller)
+{
+	for (uintptr_t at = b->address; at < b->address + b->size; at += 8) {
+		const struct granule *g = &arenas.granules[(at - arenas.begin) / 8];
+
+		if (g->run != M.run)
+			continue;
+		for (int i = 0; i < g->used; i++) {
+			char place[80];
+
+			if (before_now(&g->records[i]))
+				continue;
+			snprintf(place, sizeof(place), "%s",
+				 weft__trace_place(g->records[i].site));
+			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
+					 "%s frees at %s what %s uses at %s, in no order",
+					 M.self->name, weft__trace_place(caller),
+					 M.threads[g->records[i].thread].name, place);
+		}
+	}
+}
+
+void weft__shadow_free(void *memory, const void *caller)
+{
+	struct block *b = memory ? block_of((uintptr_t)memory) : NULL;
+
+	if (!memory)
+		return;
+	if (!b || b->address != (uintptr_t)memory)
+		weft__model_stop(WEFT_CHECK_DOUBLE_FREE, "what was not allocated is freed at %s",
+				 weft__trace_place(caller));
+	if (!b->live)
+		weft__model_stop(WEFT_CHECK_DOUBLE_FREE, "freed twice, the second time at %s",
+				 weft__trace_place(caller));
+	free_races(b, caller);
+	b->live = false;
+	memset(arena_state + (b->address - arenas.begin) / 8, FREED,
+	       (b->size ? b->size + 7 : 8) / 8);
+}
+
+const void *weft__shadow_leak(size_t *size, const void **caller)
+{
+	for (int i = 0; i < blocks_count; i++)
+		if (blocks[i].live) {
+			*size = blocks[i].size;
+			*caller = blocks[i].caller;
+			return (const void *)blocks[i].address;
+		}
+	return NULL;
+}
+
+/* ---- variables of the program --------------------------------------------- */
+
+void weft__shadow_keep(uintptr_t address, size_t size)
+{
+	if (!inside(&variables, address))
+		return;
+	for (uintptr_t at = address & ~(uintptr_t)7; at < address + size; at += 8) {
+		uint32_t *run = &kept_run[(at - variables.begin) / 8];
+
+		if (*run == M.run)
+			continue;
+		if (kept_count == KEPT)
+			weft__model_stop(WEFT_CHECK_UNSUITED, "too many variables are written");
+		*run = M.run;
+		kept[kept_count].address = at;
+		memcpy(&kept[kept_count++].value, (const void *)at, 8);
+	}
+}
+
+void weft__shadow_restore(void)
+{
+	while (kept_count > 0) {
+		kept_count--;
+		memcpy((void *)kept[kept_count].address, &kept[kept_count].value, 8);
+	}
+}
+
+/* ---- names ---------------------------------------------------------------- */
+
+void weft_check_name(const void *memory, size_t size, const char *name)
+{
+	uintptr_t begin = (uintptr_t)memory;
+
+	if (names_count < NAMES)
+		names[names_count++] = (struct name){ begin, begin + size, name };
+}
+
+static void with_offset(char *out, size_t size, const char *name, uintptr_t offset)
+{
+	if (offset)
+		snprintf(out, size, "%s+%zu", name, (size_t)offset);
+	else
+		snprintf(out, size, "%s", name);
+}
+
+void weft__shadow_describe(uintptr_t address, char *out, size_t size)
+{
+	const struct block *b = inside(&arenas, address) ? block_of(address) : NULL;
+	char name[40];
+
+	for (int i = names_count; i-- > 0;)
+		if (address - names[i].begin < names[i].end - names[i].begin) {
+			with_offset(out, size, names[i].name, address - names[i].begin);
+			return;
+		}
+	if (b) {
+		snprintf(name, sizeof(name), "block %d", (int)(b - blocks));
+		with_offset(out, size, name, address - b->address);
+		return;
+	}
+	for (int i = 0; i < M.count; i++) {
+		const struct model_thread *t = &M.threads[i];
+
+		if (address - (uintptr_t)t->stack < STACK_SIZE) {
+			snprintf(out, size, "a frame of %s (%s-%zu)", t->name, "top",
+				 (size_t)((uintptr_t)t->top - address));
+			return;
+		}
+		if (address - (uintptr_t)&t->parker < sizeof(t->parker)) {
+			snprintf(name, sizeof(name), "parker of %s", t->name);
+			with_offset(out, size, name, address - (uintptr_t)&t->parker);
+			return;
+		}
+	}
+	if (inside(&variables, address))
+		snprintf(out, size, "variable %#zx", (size_t)(address - program_begin));
+	else
+		snprintf(out, size, "%#zx", (size_t)address);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Models that register themselves: small programs for the checker.
+ *
+ *     MODEL(event_wakes_all, .covers = "src/sync/event.c src/wait")
+ *     {
+ *         ...
+ *     }
+ *
+ * The body is run as the first thread of the model. Each model is explored
+ * depth-first within its bound, then at random and by PCT beyond it.
+ */
+#ifndef WEFT_TEST_MODEL_RIG_H
+#define WEFT_TEST_MODEL_RIG_H
+
+#include <weft/check.h>
+
+struct model_spec {
+	const char *name;
+	void (*program)(void *arg);
+	void *arg;
+	const char *covers;   /* parts of paths; whose mutants it is to catch */
+	int preemptions;      /* bound; 0: none. For everyday */
+	int preemptions_long; /* bound with --long; default: as above */
+	uint32_t spurious, failures;
+	int expects;     /* the verdict of a planted bug */
+	int seconds;     /* most time for the exhaustive part; default 20 */
+	uint64_t random; /* runs at random, and as many of PCT; default 1,000 */
+	bool long_only;
+	bool leaks_allowed;
+	struct model_spec *next;
+};
+
+void model_register(struct model_spec *spec);
+
+#define MODEL(ident, ...)                                                   \
+	static void model_##ident(void *arg);                               \
+	__attribute__((constructor)) static void model_add_##ident(void)    \
+	{                                                                   \
+		static struct model_spec spec = { .name = #ident,           \
+						  .program = model_##ident, \
+						  __VA_ARGS__ };            \
+		model_register(&spec);                                      \
+	}                                                                   \
+	static void model_##ident(__attribute__((unused)) void *arg)
+
+/* Groups that are no single model: litmus tests, the checker's own tests. They
+ * print a line a test, and return the number that passed and failed. */
+void litmus_all(const char *filter, bool is_long, int *passed, int *failed);
+
+/* The mutants: test/model/mutants.c. */
+void mutants_all(const char *filter, int *passed, int *failed);
+
+const struct model_spec *model_first(void);
+
+/* Explores the model; prints a line unless quiet. True if it came out as expected. */
+bool model_explore(const struct model_spec *spec, bool is_long, bool quiet);
+
+#endif
