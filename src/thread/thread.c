@@ -15,8 +15,8 @@
  *
  * Ending goes through `end`, in this order: the result; the ambient token, which
  * may not live on; the caller's hook; `finished`. Joining waits for `finished`,
- * through the wait core, so that it takes deadlines and cancellation; then for
- * the OS thread, which has only destructors left to run.
+ * through the wait core, so that it takes deadlines, cancellation and parkers of
+ * every kind; then for the OS thread, which has only destructors left to run.
  *
  * The permit of park and unpark is bit A of a queue's word. Unpark sets it and
  * notifies, park takes it: it never travels with the wake, so a park that times
@@ -225,22 +225,24 @@ static void disown(weft_thread *t)
 		     "a thread was joined or detached by two at once");
 }
 
-/* `finished` is set. */
 static void reap(weft_thread *t, int *result)
 {
 	disown(t);
+	weft__thread_join(t->os);
 	if (result)
 		*result = t->result;
-	weft__thread_join(t->os);
 	record_release(t);
 }
 
 int weft_thread_join(weft_thread *thread, int *result)
 {
-	check_owned(thread);
 	if (thread == current)
 		return -EDEADLK;
-	weft__event_await(&thread->finished);
+	check_owned(thread);
+	/* A plain thread waits for the OS thread and thus sleeps once, not twice; for
+	 * others that would block the worker that they run on. */
+	if (weft__parker_self()->kind->park != weft__thread_park_token)
+		weft__event_await(&thread->finished);
 	reap(thread, result);
 	return 0;
 }
@@ -249,9 +251,9 @@ int weft_thread_join_until(weft_thread *thread, int *result, int64_t deadline)
 {
 	int err;
 
-	check_owned(thread);
 	if (thread == current)
 		return -EDEADLK;
+	check_owned(thread);
 	err = weft_event_wait_until(&thread->finished, deadline);
 	if (err == 0)
 		reap(thread, result);

@@ -134,8 +134,50 @@ TEST(thread_join_until_is_cancelled_but_not_after_the_end)
 	CHECK_PTR_EQ(weft_ambient_set(NULL), &token);
 }
 
+static int open_late(void *gate)
+{
+	for (int i = 0; i < 1000; i++)
+		weft_thread_yield();
+	weft_event_set(gate);
+	return 0;
+}
+
+static int wait_and_return_42(void *gate)
+{
+	return weft_event_wait(gate) == 0 ? 42 : 0;
+}
+
+TEST(thread_join_ignores_cancellation)
+{
+	for (int i = 0; i < 10; i++) {
+		weft_event gate = WEFT_EVENT_INIT;
+		weft_thread *t = spawn(wait_and_return_42, &gate);
+		weft_thread *opener = spawn(open_late, &gate);
+		weft_token token;
+		int result = 77;
+
+		weft_token_init(&token, NULL);
+		weft_token_cancel(&token);
+		weft_ambient_set(&token);
+		CHECK_EQ(weft_thread_join(t, &result), 0);
+		CHECK_EQ(result, 42);
+		CHECK_EQ(weft_thread_join(opener, NULL), 0);
+		weft_ambient_set(NULL);
+	}
+}
+
+/* A party that is not a plain thread: its parker is of another kind, and to join it
+ * must go through that. */
+static weft_atomic_u32 parked;
+
+static int park_and_count(struct weft__parker *parker, int64_t deadline)
+{
+	weft_add_relaxed(&parked, 1);
+	return weft__thread_park_token(parker, deadline);
+}
+
 struct late_gate {
-	weft_event gate;
+	weft_event *gate;
 	weft_waitq *joiners;
 };
 
@@ -144,35 +186,33 @@ static int open_for_a_joiner(void *arg)
 	struct late_gate *late = arg;
 
 	blocked_await(late->joiners, 1);
-	weft_event_set(&late->gate);
+	weft_event_set(late->gate);
 	return 0;
 }
 
-static int wait_for_late_gate(void *arg)
+TEST(thread_join_of_another_kind_of_party_goes_through_its_parker)
 {
-	struct late_gate *late = arg;
-
-	return weft_event_wait(&late->gate) == 0 ? 42 : 0;
-}
-
-TEST(thread_join_ignores_cancellation)
-{
-	struct late_gate late = { WEFT_EVENT_INIT, NULL };
-	weft_thread *t = spawn(wait_for_late_gate, &late);
+	static const struct weft__parker_kind kind = {
+		.name = "counting",
+		.certain = true,
+		.park = park_and_count,
+		.wake = weft__thread_wake_token,
+	};
+	weft_event gate = WEFT_EVENT_INIT;
+	weft_thread *t = spawn(wait_and_return_42, &gate);
 	weft_event *finished = weft_case_thread(t).object;
-	weft_thread *opener;
-	weft_token token;
+	struct late_gate late = { &gate, &finished->queue };
+	weft_thread *opener = spawn(open_for_a_joiner, &late);
+	struct weft__parker parker, *before;
 	int result;
 
-	late.joiners = &finished->queue;
-	opener = spawn(open_for_a_joiner, &late);
-	weft_token_init(&token, NULL);
-	weft_token_cancel(&token);
-	weft_ambient_set(&token);
+	weft__parker_init(&parker, &kind);
+	before = weft__parker_install(&parker);
 	CHECK_EQ(weft_thread_join(t, &result), 0);
+	weft__parker_install(before);
 	CHECK_EQ(result, 42);
+	CHECK_EQ(weft_load_relaxed(&parked), 1);
 	CHECK_EQ(weft_thread_join(opener, NULL), 0);
-	weft_ambient_set(NULL);
 }
 
 struct self_join {

@@ -203,7 +203,10 @@ extern void *__libc_calloc(size_t count, size_t size);
 
 static bool may_allocate(void)
 {
-	return weft_sub_relaxed(&left, 1) > 0;
+	if (weft_sub_relaxed(&left, 1) > 0)
+		return true;
+	errno = ENOMEM; /* which the C library itself asserts */
+	return false;
 }
 
 /* The same allocator as before behind a gate, for the whole program. */
