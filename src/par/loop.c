@@ -103,10 +103,13 @@ void weft__loop_run(weft_par par, const struct weft__loop *loop, size_t lo, size
 		    size_t block, void *accumulator)
 {
 	while (lo < hi) {
-		size_t n = block < hi - lo ? block : hi - lo;
+		size_t left = hi - lo, n = block < left ? block : left;
 		uint64_t ticks;
 
-		if (WEFT_UNLIKELY(asked(par)) && worth_a_split(loop, hi - lo, block)) {
+		/* No call gets less than the grain. */
+		if (left - n < loop->grain)
+			n = left;
+		if (WEFT_UNLIKELY(asked(par)) && worth_a_split(loop, left, block)) {
 			if (loop->reduce)
 				split_reduce(par, loop, lo, hi, block, accumulator);
 			else

@@ -102,24 +102,25 @@ TEST(par_for_of_nothing_calls_nothing)
 
 static void at_least(void *context, size_t lo, size_t hi)
 {
-	tick(NULL, lo, hi);
-	/* The end of a piece may be shorter, so only what is in the middle counts. */
-	if (hi - lo < least)
-		weft_add_relaxed((weft_atomic_u32 *)context, 1);
+	tick(context, lo, hi);
+	CHECK_GE(hi - lo, least);
 }
 
-TEST(par_for_keeps_the_grain)
+TEST(par_for_never_calls_for_less_than_the_grain)
 {
-	static weft_atomic_u32 short_ones;
 	weft_pool *pool = pool_of(3);
-	weft_par_opts opts = { .pool = pool, .grain = 1000 };
+	weft_pool_stats stats;
 
-	least = 1000;
-	weft_par_for(0, 200000, at_least, &short_ones, &opts);
-	ticks_check(0, 200000, 200000);
-	/* Each piece has one end, and there are at most as many pieces as splits. */
-	CHECK_LE(weft_load_relaxed(&short_ones), 200);
-	CHECK_LE(weft_load_relaxed(&calls), 400);
+	for (size_t round = 0; round < 100; round++) {
+		weft_par_opts opts = { .pool = pool, .grain = 600 + round };
+		size_t hi = opts.grain + round * 37;
+
+		least = opts.grain;
+		weft_par_for(0, hi, at_least, pool, &opts);
+		ticks_check(0, hi, hi);
+	}
+	weft_pool_stats_read(pool, &stats);
+	CHECK_GT(stats.stolen, 0);
 	weft_pool_free(pool);
 }
 

@@ -130,11 +130,16 @@ static weft_atomic_u32 leaves;
 
 struct node {
 	weft_job job;
+	const struct node *parent;
 	uint64_t seed;
 	int depth;
-	bool joined_early;
 	uint32_t done;
 };
+
+/* What the thread waits for, innermost. A thread that has no job waits for nothing. */
+static __thread const struct node *joining;
+
+static void node_join(weft_par par, struct node *n);
 
 static void node_run(weft_par par, weft_job *job);
 
@@ -158,7 +163,7 @@ static void leaf(uint64_t seed)
 
 /* Forks 0 to 7 children, does something itself, joins: a node by its seed. Returns
  * the count of leaves below. */
-static uint32_t node(weft_par par, uint64_t seed, int depth)
+static uint32_t node(weft_par par, const struct node *self, uint64_t seed, int depth)
 {
 	unsigned children = (unsigned)(weft__rng_mix(seed) % (depth > 6 ? 8 : 4));
 	weft_par before[8];
@@ -170,6 +175,7 @@ static uint32_t node(weft_par par, uint64_t seed, int depth)
 		return 1;
 	}
 	for (unsigned i = 0; i < children; i++) {
+		kids[i].parent = self;
 		kids[i].seed = weft__rng_mix(seed + i + 1);
 		kids[i].depth = depth - 1;
 		kids[i].done = 0;
@@ -177,13 +183,20 @@ static uint32_t node(weft_par par, uint64_t seed, int depth)
 		par = weft_fork(par, &kids[i].job, node_run);
 	}
 	if (children == 0 || seed % 3)
-		sum = node(par, weft__rng_mix(seed ^ 99), depth - 1);
+		sum = node(par, self, weft__rng_mix(seed ^ 99), depth - 1);
 	while (children-- > 0) {
-		weft_join(before[children], &kids[children].job, node_run);
+		node_join(before[children], &kids[children]);
 		CHECK_GT(kids[children].done, 0);
 		sum += kids[children].done;
 	}
 	return sum;
+}
+
+static bool is_below(const struct node *n, const struct node *above)
+{
+	while (n && n != above)
+		n = n->parent;
+	return n != NULL;
 }
 
 static void node_run(weft_par par, weft_job *job)
@@ -191,14 +204,24 @@ static void node_run(weft_par par, weft_job *job)
 	struct node *n = weft_container_of(job, struct node, job);
 
 	CHECK_EQ(n->done, 0);
-	n->done = node(par, n->seed, n->depth);
+	CHECK(!joining || is_below(n, joining));
+	n->done = node(par, n, n->seed, n->depth);
+}
+
+static void node_join(weft_par par, struct node *n)
+{
+	const struct node *outer = joining;
+
+	joining = n;
+	weft_join(par, &n->job, node_run);
+	joining = outer;
 }
 
 static void node_root(weft_par par, void *arg)
 {
 	struct node *n = arg;
 
-	n->done = node(par, n->seed, n->depth);
+	n->done = node(par, n, n->seed, n->depth);
 }
 
 static uint32_t tree_leaves(weft_pool *pool, uint64_t seed, int depth)
@@ -248,7 +271,7 @@ TEST(random_trees_lose_and_double_nothing_with_8_workers)
  * halves, and as deep as the stack carries. */
 static uint32_t path(weft_par par, uint64_t seed, int depth)
 {
-	struct node branch = { .seed = weft__rng_mix(seed), .depth = 2 };
+	struct node branch = { .parent = NULL, .seed = weft__rng_mix(seed), .depth = 2 };
 	weft_par inner;
 	uint32_t below;
 
@@ -256,7 +279,7 @@ static uint32_t path(weft_par par, uint64_t seed, int depth)
 		return 0;
 	inner = weft_fork(par, &branch.job, node_run);
 	below = path(inner, seed + 1, depth - 1);
-	weft_join(par, &branch.job, node_run);
+	node_join(par, &branch);
 	return below + branch.done;
 }
 

@@ -276,6 +276,91 @@ TEST(pool_here_is_the_one_around_the_caller)
 	weft_pool_free(serial);
 }
 
+/* Two callers are enough for two workers, so the pool's thread sleeps. One leaves,
+ * and the thread must come: the one that stays waits for it. */
+static weft_event both_inside, offered, helper_came;
+
+static void inside_until_offered(weft_par par, void *arg)
+{
+	(void)par;
+	(void)arg;
+	weft_event_set(&both_inside);
+	CHECK_EQ(weft_event_wait(&offered), 0);
+}
+
+static int leaves_early(void *arg)
+{
+	(void)arg;
+	weft_pool_run(shared, inside_until_offered, NULL);
+	return 0;
+}
+
+static void came_job(weft_par par, weft_job *job)
+{
+	(void)par;
+	(void)job;
+	weft_event_set(&helper_came);
+}
+
+static void stays_root(weft_par par, void *arg)
+{
+	weft_job job;
+
+	(void)arg;
+	CHECK_EQ(weft_event_wait(&both_inside), 0);
+	weft_fork(par, &job, came_job);
+	weft_event_set(&offered);
+	CHECK_EQ(weft_event_wait(&helper_came), 0);
+	weft_join(par, &job, came_job);
+}
+
+TEST(caller_that_leaves_others_behind_sends_a_thread)
+{
+	for (int round = 0; round < 50; round++) {
+		weft_thread *thread;
+
+		shared = pool_of(2);
+		CHECK_EQ(weft_thread_spawn(&thread, leaves_early, NULL, NULL), 0);
+		weft_pool_run(shared, stays_root, NULL);
+		weft_thread_join(thread, NULL);
+		weft_pool_free(shared);
+		weft_event_reset(&both_inside);
+		weft_event_reset(&offered);
+		weft_event_reset(&helper_came);
+	}
+}
+
+/* And while both stay, the thread has no part in what they fork. It may have looked
+ * around before the second one came, and then it takes one job. */
+static void fork_often_root(weft_par par, void *arg)
+{
+	(void)arg;
+	CHECK_EQ(weft_event_wait(&both_inside), 0);
+	for (int i = 0; i < 10000; i++) {
+		struct count c = { .depth = 3 };
+
+		count_root(par, &c);
+		CHECK_EQ(c.leaves, 8);
+	}
+	weft_event_set(&offered);
+}
+
+TEST(callers_that_are_enough_leave_threads_asleep)
+{
+	weft_pool_stats stats;
+	weft_thread *thread;
+
+	shared = pool_of(2);
+	CHECK_EQ(weft_thread_spawn(&thread, leaves_early, NULL, NULL), 0);
+	weft_pool_run(shared, fork_often_root, NULL);
+	weft_thread_join(thread, NULL);
+	weft_pool_stats_read(shared, &stats);
+	CHECK_LE(stats.stolen, 1);
+	CHECK_LE(stats.wakes, 1);
+	CHECK_GT(stats.promoted, 0);
+	weft_pool_free(shared);
+}
+
 /* ---- the system says no ---------------------------------------------------------------- */
 
 static long address_space_pages(void)
