@@ -77,6 +77,48 @@ static inline int puppet_drop(struct puppet *p)
 	return weft__poll_drop(&p->poll);
 }
 
+/* ---- heirs -------------------------------------------------------------------------- */
+
+/* A thread that ends the object it waits for as soon as it is woken: the object has
+ * pages of its own, and the wake takes them away. Whoever touches the object after
+ * the wake crashes, in every build. */
+struct heir {
+	struct puppet puppet;
+	void *object;
+	int wakes;
+};
+
+static inline void heir__wake(struct weft__parker *parker)
+{
+	struct heir *heir = weft_container_of(parker, struct heir, puppet.parker);
+
+	heir->wakes++;
+	weft__pages_unmap(heir->object, weft__page_size());
+}
+
+static const struct weft__parker_kind heir__kind = {
+	.name = "heir",
+	.certain = true,
+	.wake = heir__wake,
+};
+
+/* A zeroed object with pages of its own, for an heir. */
+static inline void *heir_object(void)
+{
+	void *object = weft__pages_map(weft__page_size());
+
+	CHECK_NOT_NULL(object);
+	return object;
+}
+
+/* Begins to wait for the case, of `object`. */
+static inline void heir_wait(struct heir *heir, void *object, weft_case c)
+{
+	*heir = (struct heir){ .object = object };
+	weft__parker_init(&heir->puppet.parker, &heir__kind);
+	CHECK_EQ(puppet_wait(&heir->puppet, c), -EAGAIN);
+}
+
 /* ---- tasks and their executor ------------------------------------------------------------ */
 
 struct poll_task;

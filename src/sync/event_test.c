@@ -227,6 +227,16 @@ TEST(event_survives_sets_resets_and_deadlines)
 
 /* ---- the last touch ---------------------------------------------------------------------- */
 
+TEST(event_is_not_touched_after_the_wake)
+{
+	weft_event *e = heir_object();
+	struct heir heir;
+
+	heir_wait(&heir, e, weft_case_event(e));
+	weft_event_set(e);
+	CHECK_EQ(heir.wakes, 1);
+}
+
 enum { BOXES = 20000 };
 
 static weft_event *boxes[BOXES];

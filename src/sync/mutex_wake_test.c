@@ -8,6 +8,8 @@
  */
 #include "weft/mutex.h"
 
+#include "weft/event.h"
+
 #include "check.h"
 #include "poll_waiter_test.h"
 #include "team_test.h"
@@ -303,6 +305,54 @@ TEST(mutex_handed_over_while_leaving_is_held)
 	CHECK_EQ(puppet_next(&p[1]), 0);
 	weft_mutex_unlock(&m);
 	check_at_rest(&m);
+}
+
+/* Its party was completed by the event and has not run yet: it wants no lock. */
+TEST(mutex_is_not_handed_to_who_has_left)
+{
+	weft_mutex m = WEFT_MUTEX_INIT;
+	weft_event e = WEFT_EVENT_INIT;
+	weft_case cases[] = { weft_case_lock(&m), weft_case_event(&e) };
+	struct puppet p, next;
+
+	for (int behind = 0; behind < 2; behind++) {
+		weft_mutex_lock(&m);
+		puppet_init(&p, true);
+		CHECK_EQ(puppet_begin(&p, cases, 2, 0), -EAGAIN);
+		for (int i = 0; i < 40 && cases[0].passes < 30; i++) {
+			weft_mutex_unlock(&m);
+			CHECK(weft_mutex_try_lock(&m));
+			CHECK_EQ(puppet_next(&p), -EAGAIN);
+		}
+		CHECK_GE(cases[0].passes, 30); /* it is the next to be handed the lock */
+		if (behind)
+			waiters_init(&m, &next, 1, true);
+		weft_event_set(&e);
+		weft_mutex_unlock(&m);
+		CHECK(!weft_mutex_is_locked(&m));
+		CHECK_EQ(puppet_next(&p), 1);
+		if (behind) {
+			CHECK_EQ(next.wakes, 1);
+			CHECK_EQ(puppet_next(&next), 0);
+			weft_mutex_unlock(&m);
+		}
+		weft_event_reset(&e);
+		check_at_rest(&m);
+	}
+}
+
+TEST(mutex_is_not_touched_after_the_wake)
+{
+	for (int handed = 0; handed < 2; handed++) {
+		weft_mutex *m = heir_object();
+		struct heir heir;
+
+		weft_mutex_lock(m);
+		heir_wait(&heir, m, weft_case_lock(m));
+		heir.puppet.one.passes = handed ? 30 : 0;
+		weft_mutex_unlock(m);
+		CHECK_EQ(heir.wakes, 1);
+	}
 }
 
 /* ---- threads and tasks on the same mutex ------------------------------------------------- */

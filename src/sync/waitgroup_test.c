@@ -211,6 +211,17 @@ TEST(waitgroup_last_done_wakes_all)
 
 /* ---- the last touch ---------------------------------------------------------------------- */
 
+TEST(waitgroup_is_not_touched_after_the_wake)
+{
+	weft_waitgroup *g = heir_object();
+	struct heir heir;
+
+	weft_waitgroup_add(g, 1);
+	heir_wait(&heir, g, weft_case_waitgroup(g));
+	weft_waitgroup_done(g);
+	CHECK_EQ(heir.wakes, 1);
+}
+
 enum { BOXES = 20000 };
 
 static weft_waitgroup *boxes[BOXES];

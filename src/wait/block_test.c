@@ -38,9 +38,10 @@ static char said[512];
 
 static void say(char what, const weft_case *c)
 {
+	const struct script *script = c->object;
 	size_t len = strlen(said);
 
-	snprintf(said + len, sizeof(said) - len, "%c%d", what, (int)(c - cases));
+	snprintf(said + len, sizeof(said) - len, "%c%d", what, (int)(script - scripts));
 }
 
 static char follow(const char *moves, int *at)
@@ -298,6 +299,18 @@ TEST(block_one_returns_the_cases_result)
 	CHECK_EQ(weft__block_one(&cases[0], WEFT_NEVER, 0), 42);
 	cases_init(1, never);
 	CHECK_EQ(weft__block_one(&cases[0], 1, 0), -ETIMEDOUT);
+}
+
+TEST(block_one_passes_on_what_it_leaves)
+{
+	static const char *const moves[][2] = { { "0k", "n" } };
+
+	token = (weft_token){ .parent = NULL };
+	CHECK_NULL(weft_ambient_set(&token));
+	cases_init(1, moves);
+	CHECK_EQ(weft__block_one(&cases[0], WEFT_NEVER, 0), -ECANCELED);
+	weft_ambient_set(NULL);
+	CHECK_STR_EQ(said, "t0e0t0p0");
 }
 
 TEST(block_ends_at_its_deadline)

@@ -175,6 +175,31 @@ TEST(select_try_never_waits)
 	weft_ambient_set(outer);
 }
 
+/* Whoever wants to queue up for what is there is sent back to take it, or nobody
+ * would ever wake it; what it owes is owed still. */
+TEST(select_queues_for_nothing_that_is_possible)
+{
+	for (int i = 0; i < 4 * KINDS; i++) {
+		weft_case cases[KINDS], *c = &cases[i / 4];
+		struct puppet p;
+		weft_sel sel;
+		struct set s;
+
+		puppet_init(&p, i & 1);
+		weft__sel_init(&sel, &p.parker);
+		set_init(&s);
+		set_cases(&s, cases);
+		set_allow(&s, i / 4);
+		c->sel = &sel;
+		c->notified = i & 2;
+		CHECK(!c->source->enqueue(c));
+		CHECK_EQ(c->linked, 0);
+		CHECK_EQ(c->notified, i & 2);
+		CHECK(c->source->attempt(c));
+		set_check(&s, 1u << i / 4, i / 4);
+	}
+}
+
 /* ---- with threads ------------------------------------------------------------------------ */
 
 struct waiting {

@@ -80,7 +80,7 @@ static void node_new(int i, int parent)
 
 static void node_end(int i)
 {
-	if (nodes[i].children > 0)
+	if (nodes[i].children > 0 || !nodes[i].alive)
 		return;
 	weft_token_fini(&nodes[i].token);
 	nodes[i].alive = false;
@@ -103,24 +103,36 @@ static void node_cancel(int top)
 			nodes[i].cancelled = true;
 }
 
+static void nodes_check(void)
+{
+	for (int i = 0; i < NODES; i++)
+		if (nodes[i].alive)
+			CHECK_EQ(weft_token_cancelled(&nodes[i].token), nodes[i].cancelled);
+}
+
+/* Each round grows a tree, with ends and a few cancellations in between. */
 TEST(token_trees_agree_with_a_model)
 {
 	struct weft__rng rng = { 2 };
 
-	for (int step = 0; step < 30000; step++) {
-		int i = (int)weft__rng_below(&rng, NODES);
-		int parent = (int)weft__rng_below(&rng, NODES + 1) - 1;
+	for (int round = 0; round < 2000; round++) {
+		node_new(0, -1);
+		for (int i = 1; i < NODES; i++) {
+			uint32_t at = weft__rng_below(&rng, (uint32_t)i);
 
-		if (!nodes[i].alive && (parent < 0 || nodes[parent].alive))
-			node_new(i, parent);
-		else if (nodes[i].alive && weft__rng_below(&rng, 8) == 0)
-			node_cancel(i);
-		else if (nodes[i].alive)
-			node_end(i);
-		for (int k = 0; k < NODES; k++)
-			if (nodes[k].alive)
-				CHECK_EQ(weft_token_cancelled(&nodes[k].token),
-					 nodes[k].cancelled);
+			if (weft__rng_below(&rng, 12) == 0 && nodes[at].alive)
+				node_cancel((int)at);
+			nodes_check();
+			while (!nodes[at].alive)
+				at = nodes[at].parent < 0 ? 0 : (uint32_t)nodes[at].parent;
+			node_new(i, (int)at);
+			if (weft__rng_below(&rng, 8) == 0)
+				node_end((int)weft__rng_below(&rng, (uint32_t)i) + 1);
+			nodes_check();
+		}
+		for (int i = NODES; i-- > 0;)
+			if (nodes[i].alive)
+				node_end(i);
 	}
 }
 
@@ -275,6 +287,28 @@ TEST(token_wait_for_ones_own_scope_succeeds)
 	CHECK_EQ(weft_load_relaxed(&w.results[0]), 3);
 }
 
+static void poll_token(void *arg, int index)
+{
+	struct waiting *w = arg;
+
+	(void)index;
+	while (!weft_token_cancelled(w->token))
+		weft__thread_yield();
+	CHECK_EQ(w->data, 17);
+}
+
+TEST(token_shows_what_came_before)
+{
+	static weft_token token;
+	static struct waiting w = { .token = &token };
+	struct team team = { .count = 0 };
+
+	team_add(&team, 2, poll_token, &w);
+	w.data = 17;
+	weft_token_cancel(&token);
+	team_join(&team);
+}
+
 /* ---- the last touch ---------------------------------------------------------------------- */
 
 struct watcher {
@@ -318,6 +352,16 @@ TEST(token_cancel_wakes_as_its_last_step)
 	CHECK_EQ(weft_load_relaxed(&looked), 3);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(puppet_next(&w[i].puppet), 0);
+}
+
+TEST(token_is_not_touched_after_the_wake)
+{
+	weft_token *token = heir_object();
+	struct heir heir;
+
+	heir_wait(&heir, token, weft_case_token(token));
+	weft_token_cancel(token);
+	CHECK_EQ(heir.wakes, 1);
 }
 
 static void wait_and_end(void *arg, int index)
