@@ -223,11 +223,18 @@ static int wait_run(struct weft__wait *w, int64_t deadline)
 
 int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 {
+	struct weft__parker *parker = weft__parker_self();
+	const uint32_t spins = parker->spins;
 	struct weft__wait w;
 	int chosen;
 
-	weft__wait_init(&w, weft__parker_self(), cases, count, flags);
+	weft__wait_init(&w, parker, cases, count, flags);
+	/* A mere sleep: nobody ends it early, and it says nothing about other waits. */
+	if (count == 0)
+		parker->spins = 0;
 	chosen = wait_run(&w, deadline);
+	if (count == 0)
+		parker->spins = spins;
 	cases_settle(cases, count);
 	return chosen;
 }
