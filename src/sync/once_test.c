@@ -121,6 +121,27 @@ TEST(once_failure_lets_one_of_the_waiting_try)
 	}
 }
 
+/* The test plays a run that ends, either way, after a caller has found it under way
+ * and before that caller is in the queue. */
+TEST(once_caller_sees_a_run_that_just_ended)
+{
+	static struct job j;
+	struct team team = { .count = 0 };
+
+	for (int success = 0; success < 2; success++) {
+		j = (struct job){ .gate = { 9 }, .data = success ? 17 : 0 };
+		weft_store_relaxed(&j.once.queue.word, (uintptr_t)WEFT__A);
+		weft__waitq_lock(&j.once.queue);
+		team_add(&team, 1, call, &j);
+		while (!(weft_load_relaxed(&j.once.queue.word) & WEFT__SLEEP))
+			weft__thread_yield();
+		weft__waitq_unlock(&j.once.queue, NULL, success ? WEFT__B : 0, WEFT__A);
+		team_join(&team);
+		CHECK_EQ(weft_load_relaxed(&j.done), 1);
+		CHECK_EQ(weft_load_relaxed(&j.started), !success);
+	}
+}
+
 /* ---- cancellation ------------------------------------------------------------------------ */
 
 static void call_in_scope(void *arg, int index)
