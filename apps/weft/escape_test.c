@@ -108,8 +108,8 @@ TEST(shell_quote_is_paste_safe)
 TEST(json_string_is_json)
 {
 	CHECK_STR_EQ(spelled(json_string, "plain"), "\"plain\"");
-	CHECK_STR_EQ(spelled(json_string, "\"\\/\n\t\x01\x7f"),
-		     "\"\\\"\\\\/\\u000a\\u0009\\u0001\\u007f\"");
+	CHECK_STR_EQ(spelled(json_string, "\"\\/\n\t\x01\x1f\x7f"),
+		     "\"\\\"\\\\/\\u000a\\u0009\\u0001\\u001f\\u007f\"");
 	CHECK_STR_EQ(spelled(json_string, "\xc3\xa9"), "\"\xc3\xa9\"");
 	CHECK_STR_EQ(spelled(json_string, "a\xff\xc3"), "\"a\\ufffd\\ufffd\"");
 }

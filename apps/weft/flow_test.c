@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ITEMS 5000
 
@@ -25,7 +26,18 @@ struct script {
 	weft_token *cancel; /* at consumer_fails, instead of failing */
 	weft_atomic_u64 produced;
 	uint64_t consumed, most_under_way;
+	uint64_t hold; /* the first item stays until so many were produced */
 };
+
+/* Then gives the producer a moment to go too far, if it can. */
+static void hold(struct script *s)
+{
+	if (s->consumed > 0 || s->hold == 0)
+		return;
+	while (weft_load_relaxed(&s->produced) < s->hold)
+		weft_thread_yield();
+	weft_sleep_until(weft_after_ms(50));
+}
 
 static int produce(struct flow *flow, void *context)
 {
@@ -52,8 +64,10 @@ static int consume(const struct flow_item *item, void *context)
 {
 	static const uint8_t empty[4] = { 0xe3, 0xb0, 0xc4, 0x42 };
 	struct script *s = context;
-	uint64_t n, under_way = weft_load_relaxed(&s->produced) - s->consumed;
+	uint64_t n;
 
+	hold(s);
+	uint64_t under_way = weft_load_relaxed(&s->produced) - s->consumed;
 	memcpy(&n, item->extra, sizeof(n));
 	/* What was under way when it was cancelled leaves gaps. */
 	if (s->cancel && s->consumed > s->consumer_fails)
@@ -166,16 +180,63 @@ TEST(flow_ends_when_cancelled)
 	}
 }
 
+/* One file that would take hours, cancelled once some of it has been hashed. */
+static char large_path[] = "/tmp/weft-flow-XXXXXX";
+
+static int produce_large(struct flow *flow, void *context)
+{
+	(void)context;
+	return flow_emit(flow, FLOW_NAMED, 0, large_path, NULL, 0);
+}
+
+static int consume_nothing(const struct flow_item *item, void *context)
+{
+	(void)context;
+	FAIL("%s has been hashed to its end", item->path);
+}
+
+static int64_t cancel_when_begun(struct flow *flow, void *context)
+{
+	struct flow_tally t;
+
+	flow_tally_read(flow, &t);
+	if (t.bytes > 0)
+		weft_token_cancel(context);
+	return weft_after_ms(1);
+}
+
+TEST(flow_leaves_a_large_file_when_cancelled)
+{
+	weft_token token;
+	struct flow_opts opts = { .jobs = 2,
+				  .produce = produce_large,
+				  .consume = consume_nothing,
+				  .pace = cancel_when_begun,
+				  .give_up = give_up,
+				  .context = &token };
+	int fd = mkstemp(large_path);
+
+	CHECK_GE(fd, 0);
+	CHECK_EQ(ftruncate(fd, (off_t)1 << 42), 0);
+	close(fd);
+	weft_token_init(&token, NULL);
+	weft_token *outer = weft_ambient_set(&token);
+	CHECK_EQ(flow_run(&opts), -ECANCELED);
+	weft_ambient_set(outer);
+	CHECK_EQ(unlink(large_path), 0);
+}
+
 TEST(flow_bounds_what_is_under_way)
 {
 	struct script s = SCRIPT;
 
 	/* 24 MiB are allowed; an item of 1 MiB and a little. */
-	s.items = 500;
+	s.items = 100;
 	s.extra = 1 << 20;
+	s.hold = 23;
 	CHECK_EQ(run(&s, 2), 0);
-	CHECK_EQ(s.consumed, 500);
-	CHECK_LE(s.most_under_way, 24);
+	CHECK_EQ(s.consumed, 100);
+	CHECK_EQ(s.most_under_way, 23);
 
 	/* One of more than the whole budget goes through all the same. */
 	struct script huge = SCRIPT;

@@ -139,6 +139,22 @@ TEST(walk_is_find_sorted)
 	}
 }
 
+TEST(walk_reads_large_directories_in_parts)
+{
+	static const char *const one[] = { "." };
+	char name[64];
+
+	scratch_enter();
+	CHECK_EQ(mkdir("d", 0700), 0);
+	CHECK_EQ(mkdir("d/500.d", 0700), 0);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "d%s/%d", i % 3 ? "" : "/500.d", i);
+		touch(name);
+	}
+	compare(one, 1, 0);
+	scratch_leave();
+}
+
 TEST(walk_merges_overlapping_roots)
 {
 	static const char *const roots[] = { "r",     "r/", "r//d", "r-",   "r/d",
@@ -230,7 +246,7 @@ TEST(walk_reaches_below_the_longest_path)
 	scratch_leave();
 }
 
-TEST(walk_tells_of_a_directory_that_vanishes)
+TEST(walk_tells_of_a_directory_that_vanishes_or_turns_into_a_link)
 {
 	static const char *const roots[] = { "." };
 	struct walk_entry entry;
@@ -239,13 +255,17 @@ TEST(walk_tells_of_a_directory_that_vanishes)
 	scratch_enter();
 	touch("a");
 	CHECK_EQ(mkdir("b", 0700), 0);
+	CHECK_EQ(mkdir("bb", 0700), 0);
 	touch("b/x");
 	touch("c");
 	CHECK_EQ(walk_new(&w, roots, 1, 1 << 20), 0);
 	expect(w, WALK_FILE, "./a");
 	CHECK_EQ(unlink("b/x"), 0);
 	CHECK_EQ(rmdir("b"), 0);
+	CHECK_EQ(rmdir("bb"), 0);
+	CHECK_EQ(symlink("/", "bb"), 0);
 	CHECK_EQ(expect(w, WALK_ERROR, "./b").trouble, ENOENT);
+	CHECK_EQ(expect(w, WALK_ERROR, "./bb").trouble, ENOTDIR);
 	expect(w, WALK_FILE, "./c");
 	CHECK_EQ(walk_next(w, &entry), 0);
 	walk_free(w);

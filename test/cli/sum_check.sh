@@ -120,6 +120,13 @@ cat L1 >list-pipe &
 is "a list from a FIFO: exit code" "$(code "$WEFT" sum -c list-pipe)" 0
 same "a list from a FIFO" out wanted
 
+# Where the two part: what is no file of bytes is not read, so nothing hangs.
+mkfifo pipe
+printf '%s  pipe\n%s  /dev/null\n' "$H" "$H" >L
+is "a FIFO and a device in a list: exit code" "$(code timeout 20 "$WEFT" sum -c L)" 1
+is "a FIFO and a device in a list" "$(tr '\n' ' ' <out)" \
+	"pipe: FAILED open or read /dev/null: FAILED open or read "
+
 # What sum prints, sum verifies, and sees a changed byte.
 odd_tree odd
 "$WEFT" sum odd >sums

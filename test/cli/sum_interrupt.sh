@@ -11,14 +11,17 @@ env --default-signal=INT true 2>/dev/null || skip "env cannot restore signals he
 limit=100
 [ -z "${WEFT_SANITIZE-}" ] || limit=1000
 
-# begin ARGS...: starts the program, as an interactive shell would, in background
-# with SIGINT not ignored; its output is the FIFO `lines`, open as 3.
+signal=default-signal
+
+# begin ARGS...: starts the program in background, with SIGINT as an interactive
+# shell would leave it; its output is the FIFO `lines`, open as 3.
+signal=default-signal
 begin() {
 	rm -f lines
 	mkfifo lines
 	# In background the shell would take standard input from /dev/null.
 	exec 5<&0
-	env --default-signal=INT "$WEFT" "$@" <&5 >lines 2>err &
+	env --$signal=INT "$WEFT" "$@" <&5 >lines 2>err 4>&- 5>&- &
 	pid=$!
 	exec 3<lines
 }
@@ -71,7 +74,7 @@ in_standard_input() {
 	rm -f in
 	mkfifo in
 	exec 4<>in
-	begin sum -- - '!first' <&4
+	begin sum -- - '!first' <in
 	read -r line <&3
 }
 quickest "at an input that does not come" in_standard_input INT 130
@@ -120,14 +123,13 @@ at_a_stuck_reader() {
 quickest "at a reader that does not read" at_a_stuck_reader INT 130
 
 # Ignored from the start, as under nohup: stays ignored.
-mkfifo in5
-(trap '' INT && exec "$WEFT" sum - <in5 >out 2>err) &
-pid=$!
-exec 4>in5
+signal=ignore-signal
+in_standard_input
 kill -s INT "$pid"
 printf 'abc' >&4
 exec 4>&-
+cat <&3 >rest
 wait "$pid"
 is "an ignored SIGINT: exit code" $? 0
-says "an ignored SIGINT" out '^ba7816bf8f01cfea'
+says "an ignored SIGINT" rest '^ba7816bf8f01cfea'
 done_all
