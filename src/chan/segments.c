@@ -393,7 +393,7 @@ static const struct weft__flavour segments_flavour = {
 weft_chan *weft__segments_new(size_t element_size)
 {
 	struct segments *s = weft__alloc_aligned(CHAN_LINE, sizeof(*s));
-	size_t count = 64;
+	size_t count = WEFT__BOUND(64, 2);
 
 	if (!s)
 		return NULL;

@@ -32,6 +32,11 @@ uint64_t weft__mutant_met(void)
 	return planted.met;
 }
 
+void weft__mutant_met_reset(void)
+{
+	planted.met = 0;
+}
+
 void weft__mutant_record(bool on)
 {
 	planted.recording = on;

@@ -13,6 +13,7 @@ void weft__mutant_plant(enum mutation mutation, const char *site, int order);
 
 /* How often the planted bug had its chance. */
 uint64_t weft__mutant_met(void);
+void weft__mutant_met_reset(void);
 
 /* Operations that were met since recording was switched on. */
 struct weft__mutant_site {

@@ -35,7 +35,7 @@
 #define DESIGNATED ((uintptr_t)WEFT__B)
 
 enum {
-	LOSSES_MOST = 30,
+	LOSSES_MOST = WEFT__BOUND(30, 1),
 	LONG_WAIT_US = 500,
 };
 

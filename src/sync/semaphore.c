@@ -35,7 +35,7 @@ enum {
 	WAITERS = 1,
 	STARVED = 2,
 	SHIFT = 2,
-	PASSES_MOST = 30,
+	PASSES_MOST = WEFT__BOUND(30, 1),
 };
 
 static uint64_t permits_in(uint64_t state)

@@ -13,7 +13,7 @@
  */
 #include "wait/wait.h"
 
-enum { LOCK_SPINS = 64 };
+enum { LOCK_SPINS = WEFT__BOUND(64, 1) };
 
 weft_case *weft__waitq_lock(weft_waitq *q)
 {

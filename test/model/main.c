@@ -27,14 +27,14 @@ const struct model_spec *model_first(void)
 
 static weft_check_opts options(const struct model_spec *spec, bool is_long)
 {
-	int seconds = spec->seconds ? spec->seconds : 20;
+	int seconds = spec->seconds ? spec->seconds : 4;
 	weft_check_opts opts = {
 		.name = spec->name,
 		.preemptions = spec->preemptions,
 		.spurious = spec->spurious,
 		.failures = spec->failures,
 		.leaks_allowed = spec->leaks_allowed,
-		.ns_most = (is_long ? 60 : 1) * seconds * WEFT_SECOND,
+		.ns_most = (is_long ? 150 : 1) * seconds * WEFT_SECOND,
 		.quiet = spec->expects != WEFT_CHECK_PASSED,
 	};
 

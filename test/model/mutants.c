@@ -171,32 +171,49 @@ static bool covers(const char *list, const char *file)
 	return false;
 }
 
-/* The model that fails, or NULL. */
-static const char *killer(const char *file, int *verdict)
+/* Whether the model fails: at random first, which is quick where it does, and shows
+ * whether the model comes by the place at all; then in order. */
+static int model_verdict(const struct model_spec *s)
 {
-	for (const struct model_spec *s = model_first(); s; s = s->next) {
-		weft_check_opts opts = {
+	static const struct {
+		int mode;
+		uint64_t executions;
+	} tries[] = {
+		{ WEFT_CHECK_RANDOM, 100 },
+		{ WEFT_CHECK_RANDOM, 2000 },
+		{ WEFT_CHECK_PCT, 1000 },
+		{ WEFT_CHECK_EXHAUSTIVE, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		const weft_check_opts opts = {
+			.mode = tries[i].mode,
+			.executions = tries[i].executions,
 			.preemptions = s->preemptions,
 			.quiet = true,
 			.no_shrink = true,
 			.spurious = s->spurious,
 			.failures = s->failures,
+			.steps = 5000,
 			.leaks_allowed = s->leaks_allowed,
 			.ns_most = 4 * WEFT_SECOND,
-			.steps = 5000,
 		};
+		int verdict = weft_check(s->program, s->arg, &opts);
 
+		if (verdict || weft__mutant_met() == 0)
+			return verdict;
+	}
+	return WEFT_CHECK_PASSED;
+}
+
+/* The model that fails, or NULL. */
+static const char *killer(const char *file, int *verdict)
+{
+	for (const struct model_spec *s = model_first(); s; s = s->next) {
 		if (s->expects || !covers(s->covers, file))
 			continue;
-		*verdict = weft_check(s->program, s->arg, &opts);
-		if (*verdict)
-			return s->name;
-		if (weft__mutant_met() == 0)
-			continue;
-		opts.mode = WEFT_CHECK_RANDOM;
-		opts.executions = 5000;
-		opts.preemptions = 0;
-		*verdict = weft_check(s->program, s->arg, &opts);
+		weft__mutant_met_reset();
+		*verdict = model_verdict(s);
 		if (*verdict)
 			return s->name;
 	}

@@ -24,7 +24,7 @@ struct model_spec {
 	int preemptions_long; /* bound with --long; default: as above */
 	uint32_t spurious, failures;
 	int expects;     /* the verdict of a planted bug */
-	int seconds;     /* most time for the exhaustive part; default 20 */
+	int seconds;     /* most time for the exhaustive part; default 4, *150 when long */
 	uint64_t random; /* runs at random, and as many of PCT; default 1,000 */
 	bool long_only;
 	bool leaks_allowed;
@@ -43,6 +43,20 @@ void model_register(struct model_spec *spec);
 		model_register(&spec);                                      \
 	}                                                                   \
 	static void model_##ident(__attribute__((unused)) void *arg)
+
+/* Another model of the same program, with an argument. */
+#define MODEL_OF(ident, function, ...)                                   \
+	__attribute__((constructor)) static void model_add_##ident(void) \
+	{                                                                \
+		static struct model_spec spec = { .name = #ident,        \
+						  .program = function,   \
+						  __VA_ARGS__ };         \
+		model_register(&spec);                                   \
+	}                                                                \
+	struct model_spec
+
+/* Starts a thread whose argument is the given object. */
+#define SPAWN(fn, object) weft_check_spawn(fn, object, #fn)
 
 /* Groups that are no single model: litmus tests, the checker's own tests. They
  * print a line a test, and return the number that passed and failed. */
