@@ -74,6 +74,8 @@ int out_flush(struct out *out)
 {
 	size_t done = 0;
 
+	if (out->progress && out->pending.len > 0)
+		progress_hide(out->progress);
 	while (out->error == 0 && done < out->pending.len) {
 		const char *at = out->pending.at + done;
 		size_t size = out->pending.len - done;

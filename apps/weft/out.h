@@ -6,14 +6,15 @@
 #ifndef WEFT_APP_OUT_H
 #define WEFT_APP_OUT_H
 
-#include "buf.h"
+#include "progress.h"
 
 struct out {
 	int fd;
-	bool may_block; /* a pipe, a terminal, a socket */
-	int error;      /* the first failure, -errno; all that follows is dropped */
-	int64_t since;  /* when the oldest byte came that is not written yet */
-	int64_t until;  /* after a signal: when to give up writing */
+	bool may_block;            /* a pipe, a terminal, a socket */
+	int error;                 /* the first failure, -errno; all that follows is dropped */
+	int64_t since;             /* when the oldest byte came that is not written yet */
+	int64_t until;             /* after a signal: when to give up writing */
+	struct progress *progress; /* to be hidden before a write, if not NULL */
 	struct buf pending;
 };
 

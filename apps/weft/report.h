@@ -7,7 +7,6 @@
 #define WEFT_APP_REPORT_H
 
 #include "out.h"
-#include "progress.h"
 
 struct report {
 	const char *who; /* "weft sum" */

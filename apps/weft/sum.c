@@ -29,11 +29,8 @@ static int64_t pace(struct flow *flow, void *context)
 	struct sum *s = sum_of(context);
 	int64_t now = weft_now();
 
-	if (now >= out_due(&s->out)) {
-		if (s->out.may_block)
-			progress_hide(&s->progress);
+	if (now >= out_due(&s->out))
 		out_flush(&s->out);
-	}
 	if (progress_wants(&s->progress, now)) {
 		struct flow_tally t;
 
@@ -219,6 +216,8 @@ static int run(int argc, char **argv)
 		s->jobs = weft_cpus();
 	out_init(&s->out, STDOUT_FILENO);
 	progress_begin(&s->progress, STDERR_FILENO);
+	if (isatty(STDOUT_FILENO))
+		s->out.progress = &s->progress;
 	s->report.out = &s->out;
 	s->report.progress = &s->progress;
 	int err = stop_begin();

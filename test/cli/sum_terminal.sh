@@ -37,6 +37,21 @@ tr '\r' '\n' <seen | grep -a -v '^Script' >pieces
 says "the message" pieces "^$escape\\[Kweft sum: missing: No such file"
 is "nothing is left of the line" "$(grep -a -c 'files.*[^K]$' pieces)" 0
 
+# Results on the same terminal, more than the buffer holds: the line makes way.
+mkdir many
+(cd many && seq -f '%05g' 3000 | xargs touch)
+TERM=xterm script -q -e -f -c "'$WEFT' sum - many <in" seen </dev/null >/dev/null 2>&1 &
+pid=$!
+exec 4>in
+if await 'files' seen; then pass; else fail "no progress line came"; fi
+exec 4>&-
+wait "$pid"
+is "results on the terminal: exit code" $? 0
+tr '\r' '\n' <seen >pieces
+hash='[0-9a-f]\{64\}'
+is "results on the terminal" "$(grep -a -c "^\($escape\[K\)\{0,1\}$hash  " pieces)" 3001
+is "nothing stands before a result" "$(grep -a -c "files.*$hash" pieces)" 0
+
 TERM=xterm script -q -e -c "'$WEFT' sum tree" seen </dev/null >/dev/null 2>&1
 is "what takes no time shows no line" "$(grep -a -c 'files' seen)" 0
 
