@@ -62,8 +62,8 @@ static void once_dequeue(weft_case *c)
 	weft__waitq_cancel(&once->queue, c);
 }
 
-/* Wakes one waiter, clearing the given bits; it looks for itself. */
-static void wake_next(weft_once *once, unsigned clear)
+/* The run failed: wakes one waiter, which looks for itself. */
+static void give_up(weft_once *once)
 {
 	struct weft__wakes wakes;
 	weft_case *head;
@@ -72,21 +72,17 @@ static void wake_next(weft_once *once, unsigned clear)
 	weft__wakes_init(&wakes);
 	head = weft__waitq_lock(&once->queue);
 	head = weft__notify_one(head, &wakes, &woken);
-	weft__waitq_unlock(&once->queue, head, 0, clear); /* once.1 */
+	weft__waitq_unlock(&once->queue, head, 0, RUNNING); /* once.1 */
 	weft__wakes_fire(&wakes);
 }
 
-static void once_pass_on(weft_case *c)
-{
-	wake_next(c->object, 0);
-}
-
+/* No `pass_on`: a waiter that was woken and leaves has found the function running
+ * again, and the end of that run wakes the next. */
 static const struct weft_source once_source = {
 	.name = "once",
 	.attempt = once_attempt,
 	.enqueue = once_enqueue,
 	.dequeue = once_dequeue,
-	.pass_on = once_pass_on,
 };
 
 static void finish(weft_once *once)
@@ -114,6 +110,6 @@ int weft_once_call(weft_once *once, weft_once_fn fn, void *arg)
 	if (err == 0)
 		finish(once);
 	else
-		wake_next(once, RUNNING);
+		give_up(once);
 	return err;
 }
