@@ -142,14 +142,15 @@ weft_case weft_case_lock(weft_mutex *mutex)
 	return weft__case_make(&mutex_source, mutex, NULL);
 }
 
-/* Spins while the mutex is held and nobody is queued, with growing gaps, so that
- * the holder's cache line is left alone. */
+/* Spins while the mutex is held and nobody is queued. The gaps double without end:
+ * a look takes the line away from the holder, and two threads that snatch the mutex
+ * from each other get less done than one that has it for a while. */
 static bool spin(weft_mutex *m)
 {
 	struct weft__parker *parker = weft__parker_self();
 	uint32_t budget = weft__spin_budget(parker);
 
-	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap) {
+	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap, gap *= 2) {
 		uintptr_t word = weft_load_relaxed(&m->queue.word);
 
 		if (!(word & LOCKED)) {
@@ -163,7 +164,6 @@ static bool spin(weft_mutex *m)
 		}
 		for (uint32_t i = 0; i < gap; i++)
 			weft__cpu_pause();
-		gap = gap < 16 ? gap * 2 : 16;
 	}
 	return false;
 }
