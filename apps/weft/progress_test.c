@@ -38,8 +38,7 @@ TEST(progress_tells_the_rest_once_it_is_known)
 
 	/* 100 MiB of those begun, and two more of 100 MiB each. */
 	CHECK_STR_EQ(line(&s, 79), "[#######>.....................]  25%  "
-				   "2/4 files, 100 MiB, 10.0 MiB/s, 0:30 left" +
-					   0);
+				   "2/4 files, 100 MiB, 10.0 MiB/s, 0:30 left");
 	s.bytes = s.bytes_known = 0;
 	s.rate = 0;
 	CHECK_NOT_NULL(strstr(line(&s, 79), "]   0%"));
