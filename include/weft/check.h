@@ -161,6 +161,61 @@ WEFT_API void weft_check_name(const void *memory, size_t size, const char *name)
 WEFT_API void weft_check_read(const void *memory, size_t size);
 WEFT_API void weft_check_write(void *memory, size_t size);
 
+/* ---- linearizability -------------------------------------------------------------- */
+
+enum { WEFT_CHECK_STATE_MOST = 128 };
+
+/* One call on an object; kind and argument mean what the sequential object wants. */
+typedef struct weft_check_call {
+	int kind;
+	int64_t key; /* calls of different keys are on different objects */
+	int64_t argument;
+	int64_t result; /* if it has ended */
+	bool ended;
+} weft_check_call;
+
+/* What the object does when calls come one by one. `state` starts as zeros, of
+ * `size` bytes, at most WEFT_CHECK_STATE_MOST, then goes through `init`, which may
+ * be NULL. `step` makes the call: false if it could not have had this result then.
+ * A call that has not ended has no result, and may have taken effect or not. */
+typedef struct weft_check_sequential {
+	const char *name;
+	size_t size;
+	void (*init)(void *state, int64_t key);
+	bool (*step)(void *state, const weft_check_call *call);
+} weft_check_sequential;
+
+/* Records a call: begin returns its number, for the end. */
+WEFT_API int weft_check_call_begin(int kind, int64_t key, int64_t argument);
+WEFT_API void weft_check_call_end(int call, int64_t result);
+
+/* Fails the run unless the calls recorded so far can be put into an order, which
+ * agrees with what happened before what, in which the object gives their results. */
+WEFT_API void weft_check_linearizable(const weft_check_sequential *object);
+
+/* Objects that come with the checker, and their kinds of calls. A lock or a receive
+ * that gave up has the result -EAGAIN, -ETIMEDOUT or -ECANCELED. */
+enum {
+	WEFT_CHECK_LOCK,    /* mutex: any argument; 0 */
+	WEFT_CHECK_UNLOCK,  /* 0 */
+	WEFT_CHECK_ACQUIRE, /* semaphore: permits; 0. It starts with none */
+	WEFT_CHECK_RELEASE, /* permits; 0 */
+	WEFT_CHECK_SET,     /* event */
+	WEFT_CHECK_RESET,
+	WEFT_CHECK_IS_SET, /* 0 or 1 */
+	WEFT_CHECK_WAIT,   /* 0 */
+	WEFT_CHECK_PUSH,   /* queue: a value */
+	WEFT_CHECK_POP,    /* the value, or -EAGAIN when it is empty */
+	WEFT_CHECK_SEND,   /* channel: a value; 0, or -EPIPE */
+	WEFT_CHECK_RECV,   /* the value, or -EPIPE */
+	WEFT_CHECK_CLOSE,
+	WEFT_CHECK_PUT,    /* map: a value, not 0; what was there before, or 0 */
+	WEFT_CHECK_GET,    /* the value, or 0 */
+	WEFT_CHECK_REMOVE, /* what was there, or 0 */
+};
+WEFT_API extern const weft_check_sequential weft_check_mutex, weft_check_semaphore,
+	weft_check_event, weft_check_queue, weft_check_channel, weft_check_map;
+
 /* Fails the run. */
 WEFT_API void weft_check_fail(const char *file, int line, const char *sentence)
 	__attribute__((noreturn));

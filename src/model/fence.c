@@ -44,6 +44,7 @@ static void fence(int order)
 	const struct op op = { .all = order == WEFT__SEQ_CST };
 	struct model_thread *t = M.self;
 
+	ENTER();
 	weft__model_point(&op, "fence");
 	if (order != WEFT__RELEASE)
 		fence_acquire(t);
@@ -86,6 +87,7 @@ void weft__model_barrier(void)
 
 	if (!M.running)
 		return;
+	ENTER();
 	weft__model_point(&op, "barrier for all threads");
 	fence_acquire(self);
 	sc_take(self);

@@ -407,6 +407,7 @@ uint64_t weft__model_load(const void *p, unsigned size, int order, const char *s
 
 	if (!M.running)
 		return weft__bytes_load((uintptr_t)p, size);
+	ENTER();
 	order = weft__mutant_order("load", site, order);
 	weft__model_point(&op, site);
 	weft__shadow_access((uintptr_t)p, size, ATOMIC_READ, site);
@@ -435,6 +436,7 @@ void weft__model_store(void *p, unsigned size, uint64_t value, int order, const 
 		memcpy(p, &value, size);
 		return;
 	}
+	ENTER();
 	order = weft__mutant_order("store", site, order);
 	weft__model_point(&op, site);
 	weft__shadow_access((uintptr_t)p, size, ATOMIC_WRITE, site);
@@ -488,6 +490,7 @@ uint64_t weft__model_rmw(void *p, unsigned size, int op, uint64_t value, int ord
 		memcpy(p, &after, size);
 		return old;
 	}
+	ENTER();
 	if (weft__mutant_is(MUTANT_SPLIT, site))
 		return split_rmw(p, size, op, value, order, site);
 	order = weft__mutant_order("rmw", site, order);
@@ -555,6 +558,7 @@ bool weft__model_cas(void *p, unsigned size, void *expected, uint64_t desired, i
 	desired = truncated(desired, size);
 	if (!M.running)
 		return plain_cas(p, size, expected, desired);
+	ENTER();
 	if (weft__mutant_is(MUTANT_SPLIT, site))
 		return split_cas(p, size, expected, desired, order, site);
 	order = weft__mutant_order("cas", site, order);

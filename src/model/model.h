@@ -12,7 +12,7 @@
  *   tsan.c    how the compiler tells of plain accesses
  *   trace.c   showing a run
  *   mutant.c  planting bugs
- *   history.c linearizability
+ *   history.c linearizability; sequential.c has objects to compare with
  *
  * One OS thread, so nothing here synchronises. Everything of a run is stamped with
  * the run's number instead of being cleared.
@@ -92,6 +92,7 @@ struct model_thread {
 	const char *site; /* of the pending step */
 	struct op pending;
 	void *sp;
+	const void *user_sp; /* where its own frames end, and the checker's begin */
 	unsigned char *stack, *top;
 	unsigned char *locals;
 	void (*fn)(void *arg);
@@ -209,6 +210,10 @@ _Noreturn void weft__model_leave(void);
 
 /* ---- memory.c -------------------------------------------------------------------------- */
 
+/* For functions that the program calls and that make steps: frames of the program
+ * lie above this one. */
+#define ENTER() (M.self->user_sp = __builtin_frame_address(0))
+
 struct location;
 
 void weft__memory_begin(void);
@@ -262,6 +267,10 @@ enum mutation { MUTANT_NONE, MUTANT_ORDER, MUTANT_SPLIT, MUTANT_DROP, MUTANT_DOU
 int weft__mutant_order(const char *kind, const char *site, int order);
 /* Whether the operation at this place is to be mutated so. */
 bool weft__mutant_is(enum mutation mutation, const char *site);
+
+/* ---- history.c -------------------------------------------------------------------- */
+
+void weft__history_begin(void);
 
 /* ---- run.c ------------------------------------------------------------------------------ */
 

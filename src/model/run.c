@@ -78,6 +78,7 @@ static void run_once(void (*fn)(void *), void *arg)
 	weft__memory_begin();
 	weft__shadow_begin();
 	weft__races_begin();
+	weft__history_begin();
 	weft__trace_begin();
 	weft__threads_begin(fn, arg);
 	weft__threads_run();

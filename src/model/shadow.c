@@ -288,7 +288,7 @@ static void check_frame(uintptr_t address, const void *site)
 
 		if (t == M.self || address - (uintptr_t)t->stack >= STACK_SIZE)
 			continue;
-		if (t->state == ENDED || address < (uintptr_t)t->sp)
+		if (t->state == ENDED || address < (uintptr_t)t->user_sp)
 			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
 					 "a frame of %s that has returned is used at %s", t->name,
 					 weft__trace_place(site));

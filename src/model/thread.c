@@ -202,6 +202,7 @@ static struct model_thread *thread_new(void (*fn)(void *), void *arg, const char
 	t->site = "start";
 	t->pending = resume;
 	t->sp = weft__model_stack(t->top, entry);
+	t->user_sp = t->top;
 	memset(t->locals, 0, M.locals.size);
 	memcpy(t->locals, M.locals.image, M.locals.image_size);
 	t->fn = fn;
@@ -253,6 +254,7 @@ int weft__model_spawn(void (*fn)(void *), void *arg, const char *name)
 {
 	struct model_thread *self = M.self, *t;
 
+	ENTER();
 	if (M.count == THREADS)
 		weft__model_stop(WEFT_CHECK_UNSUITED, "more than %d threads", THREADS);
 	t = thread_new(fn, arg, name);
@@ -269,6 +271,7 @@ void weft__model_join(int thread)
 {
 	struct model_thread *self = M.self, *t = &M.threads[thread];
 
+	ENTER();
 	if (thread < 0 || thread >= M.count || t == self)
 		weft__model_stop(WEFT_CHECK_UNSUITED, "a thread was joined that there is not");
 	if (t->state != ENDED) {
@@ -300,6 +303,7 @@ int weft__model_futex_wait(const void *word, uint32_t expected, int64_t deadline
 	struct model_thread *self = M.self;
 	uint32_t found;
 
+	ENTER();
 	weft__model_point(&op, "futex wait");
 	weft__shadow_access((uintptr_t)word, 4, ATOMIC_READ, __builtin_return_address(0));
 	found = (uint32_t)weft__location_newest((uintptr_t)word, 4);
@@ -348,6 +352,7 @@ void weft__model_futex_wake(const void *word, int count)
 	struct model_thread *t;
 	int woken = 0;
 
+	ENTER();
 	weft__model_point(&op, "futex wake");
 	if (weft__mutant_is(MUTANT_DROP, "futex wake"))
 		return;
@@ -382,6 +387,7 @@ void weft__model_spin(const char *site)
 
 	if (!M.running)
 		return;
+	ENTER();
 	others = M.stores - self->stores_own;
 	self->fresh = self->read_stale;
 	if (!self->read_stale && others == self->stores_seen)
@@ -400,6 +406,7 @@ int64_t weft__model_now(void)
 
 	if (!M.running)
 		return 1;
+	ENTER();
 	weft__model_point(&op, "clock");
 	return M.clock;
 }

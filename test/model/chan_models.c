@@ -239,6 +239,41 @@ static void close_wakes_receiver(void *arg)
 
 FLAVOURS(close_wakes_receiver, .spurious = 1);
 
+/* Who learns of the close sees what came before it. */
+static void closer_after_data(void *arg)
+{
+	struct party *p = arg;
+
+	p->sum = 8;
+	weft_chan_close(p->chan);
+}
+
+static void close_publishes(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *c = party_new(chan, 0, 0);
+	struct block *b = block_new(1), *got;
+
+	SPAWN(closer_after_data, c);
+	if (weft_chan_try_send(chan, &b) == -EPIPE) {
+		WEFT_CHECK(c->sum == 8);
+		weft_check_free(b);
+	} else if (weft_chan_try_recv(chan, &got) == 0) {
+		weft_check_free(got);
+	} else {
+		weft_check_free(b);
+	}
+	if (weft_chan_try_recv(chan, &got) == -EPIPE)
+		WEFT_CHECK(c->sum == 8);
+	if (weft_chan_is_closed(chan))
+		WEFT_CHECK(c->sum == 8);
+	weft_check_join(1);
+	weft_chan_release(chan);
+	weft_check_free(c);
+}
+
+FLAVOURS(close_publishes, .spurious = 1);
+
 static void close_wakes_sender(void *arg)
 {
 	weft_chan *chan = chan_of(arg);
