@@ -115,7 +115,10 @@ WEFT_API int weft_pool_workers(const weft_pool *pool);
  * and not yet handed out stays with its worker meanwhile. From another pool's job
  * it works as from any thread. Of more than 64 callers at once in one pool, the
  * later ones run their jobs alone. Jobs run under the caller's ambient token,
- * wherever they run. */
+ * wherever they run.
+ *
+ * If fn was over within 10 us when this thread called it last, it is taken to be
+ * that small again: its forks are not handed out before it has run for that long. */
 typedef void (*weft_pool_fn)(weft_par par, void *arg);
 WEFT_API void weft_pool_run(weft_pool *pool, weft_pool_fn fn, void *arg);
 

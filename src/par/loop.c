@@ -125,23 +125,3 @@ void weft__loop_run(weft_par par, const struct weft__loop *loop, size_t lo, size
 			block = loop->grain;
 	}
 }
-
-uint64_t weft__ticks_per_us(void)
-{
-	static weft_atomic_u64 known;
-	uint64_t rate = weft_load_relaxed(&known);
-
-	if (WEFT_UNLIKELY(rate == 0)) {
-		int64_t begin = weft_now(), end;
-		uint64_t ticks = weft__cpu_ticks();
-
-		do
-			end = weft_now();
-		while (end - begin < 20 * WEFT_US);
-		ticks = weft__cpu_ticks() - ticks;
-		rate = ticks * 1000 / (uint64_t)(end - begin);
-		rate = rate ? rate : 1;
-		weft_store_relaxed(&known, rate);
-	}
-	return rate;
-}

@@ -79,7 +79,8 @@ static void loop_start(struct weft__loop *loop, size_t lo, size_t hi, void *accu
 	if (!loop->grain)
 		run_alone(&e);
 	if (e.lo < e.hi)
-		weft_pool_run(opts && opts->pool ? opts->pool : weft__pool_here(), enter, &e);
+		weft__pool_run_eager(opts && opts->pool ? opts->pool : weft__pool_here(), enter,
+				     &e);
 }
 
 void weft_par_for(size_t lo, size_t hi, weft_range_fn body, void *context,

@@ -29,9 +29,6 @@ void weft__loop_run(weft_par par, const struct weft__loop *loop, size_t lo, size
  * takes about `target` ticks: at most 64 times larger, at least 1. */
 size_t weft__block_next(size_t done, uint64_t ticks, uint64_t target);
 
-/* Ticks of weft__cpu_ticks() in a microsecond. The first call takes 20 of them. */
-uint64_t weft__ticks_per_us(void);
-
 /* ---- guess.c: which loops are small ------------------------------------------------ */
 
 /* Whether `count` indices of this loop have lately been done so fast that it makes

@@ -26,6 +26,9 @@
  * half of what sleeping and being woken costs on a virtual machine. */
 #define SPIN_NS (20 * WEFT_US)
 
+/* Waking somebody to help costs that much, and so does being helped with crumbs. */
+#define SMALL_US 10
+
 static weft_atomic_u32 forks;
 static weft_atomic_u32 forks_counted;
 
@@ -70,6 +73,26 @@ struct weft__worker *weft__worker_become(struct weft__worker *worker)
 }
 
 /* ---- building ---------------------------------------------------------------------- */
+
+uint64_t weft__ticks_per_us(void)
+{
+	static weft_atomic_u64 known;
+	uint64_t rate = weft_load_relaxed(&known);
+
+	if (WEFT_UNLIKELY(rate == 0)) {
+		int64_t begin = weft_now(), end;
+		uint64_t ticks = weft__cpu_ticks();
+
+		do
+			end = weft_now();
+		while (end - begin < 20 * WEFT_US);
+		ticks = weft__cpu_ticks() - ticks;
+		rate = ticks * 1000 / (uint64_t)(end - begin);
+		rate = rate ? rate : 1;
+		weft_store_relaxed(&known, rate);
+	}
+	return rate;
+}
 
 /* The number in WEFT_WORKERS; 0 if there is none, or none that makes sense. */
 static int workers_from_environment(void)
@@ -120,6 +143,7 @@ static void thread_record(struct weft__core *core, int index)
 	w->core = core;
 	w->index = index;
 	w->base = &w->root;
+	w->stock = WEFT__POOL_STOCK;
 	weft__rng_seed(&w->rng, (uint64_t)index);
 }
 
@@ -134,6 +158,7 @@ int weft__core_make(struct weft__core **out, weft_pool *pool, bool exact)
 	core = core_map(pool, threads);
 	if (!core)
 		return -ENOMEM;
+	core->small_ticks = SMALL_US * weft__ticks_per_us();
 	core->spin_ns = weft_cpus() > 1 ? SPIN_NS : 0;
 	for (int i = 0; i < threads; i++)
 		thread_record(core, i);

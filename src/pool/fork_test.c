@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pool/pool.h"
 #include "weft/event.h"
 #include "weft/pool.h"
 
@@ -83,15 +84,15 @@ TEST(child_works_in_parallel_in_the_pools_of_its_parent)
 	if (NO_THREADS_AFTER_FORK)
 		SKIP(WHY_SKIP);
 	pool = pool_of(3);
-	weft_pool_run(pool, shared_root, NULL);
+	weft__pool_run_eager(pool, shared_root, NULL);
 	child = fork_checked();
 	if (child == 0) {
-		weft_pool_run(pool, shared_root, NULL);
+		weft__pool_run_eager(pool, shared_root, NULL);
 		CHECK_EQ(weft_pool_workers(pool), 3);
 		/* A grandchild, too, and it frees what it inherited twice over. */
 		child = fork_checked();
 		if (child == 0) {
-			weft_pool_run(pool, shared_root, NULL);
+			weft__pool_run_eager(pool, shared_root, NULL);
 			weft_pool_free(pool);
 			_exit(0);
 		}
@@ -100,7 +101,7 @@ TEST(child_works_in_parallel_in_the_pools_of_its_parent)
 		_exit(0);
 	}
 	CHECK_EQ(wait_for(child), 0);
-	weft_pool_run(pool, shared_root, NULL);
+	weft__pool_run_eager(pool, shared_root, NULL);
 	weft_pool_free(pool);
 }
 
@@ -109,7 +110,7 @@ TEST(child_frees_a_pool_that_it_never_entered)
 	weft_pool *pool = pool_of(3);
 	pid_t child;
 
-	weft_pool_run(pool, shared_root, NULL);
+	weft__pool_run_eager(pool, shared_root, NULL);
 	child = fork_checked();
 	if (child == 0) {
 		weft_pool_free(pool);
@@ -135,7 +136,7 @@ static void fork_inside_root(weft_par par, void *arg)
 	weft_join(par, &job, begin_job);
 	CHECK(weft_event_is_set(&begun));
 	if (*(pid_t *)arg == 0)
-		weft_pool_run(pool_inside, shared_root, NULL);
+		weft__pool_run_eager(pool_inside, shared_root, NULL);
 }
 
 TEST(child_forked_by_a_caller_goes_on_and_leaves)
@@ -145,9 +146,9 @@ TEST(child_forked_by_a_caller_goes_on_and_leaves)
 	if (NO_THREADS_AFTER_FORK)
 		SKIP(WHY_SKIP);
 	pool_inside = pool_of(2);
-	weft_pool_run(pool_inside, fork_inside_root, &child);
+	weft__pool_run_eager(pool_inside, fork_inside_root, &child);
 	if (child == 0) {
-		weft_pool_run(pool_inside, shared_root, NULL);
+		weft__pool_run_eager(pool_inside, shared_root, NULL);
 		_exit(0);
 	}
 	CHECK_EQ(wait_for(child), 0);
@@ -208,7 +209,7 @@ TEST(child_that_joins_what_its_parent_runs_dies)
 	pid_t child;
 
 	CHECK_EQ(pipe(words_pipe), 0);
-	weft_pool_run(pool, join_in_child_root, &child);
+	weft__pool_run_eager(pool, join_in_child_root, &child);
 	check_last_words(child, words_pipe[0], "the child joins what another worker");
 	weft_pool_free(pool);
 }
@@ -241,7 +242,7 @@ TEST(child_in_which_a_job_returns_to_the_pool_dies)
 	weft_pool *pool = pool_of(2);
 
 	CHECK_EQ(pipe(words_pipe), 0);
-	weft_pool_run(pool, forking_job_root, NULL);
+	weft__pool_run_eager(pool, forking_job_root, NULL);
 	check_last_words(forked_by_job, words_pipe[0], "a job returned to its pool in the child");
 	weft_pool_free(pool);
 }

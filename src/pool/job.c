@@ -51,26 +51,46 @@ static unsigned offer_oldest(struct weft__worker *w)
 	return weft__offers_push(&w->offers, offer);
 }
 
+/* Whether a guest that is shy is to go on without handing out. The clock is dear, so
+ * it is looked at the 1st, 2nd, 4th, 8th time, and then each 16th. */
+static bool shy(struct weft__worker *w)
+{
+	unsigned times;
+
+	if (w->patience == 0)
+		return false;
+	times = WEFT__POOL_PATIENCE - --w->patience;
+	if (((times & (times - 1)) == 0 || times % 16 == 0) &&
+	    weft__cpu_ticks() - w->begun >= w->core->small_ticks)
+		w->patience = 0;
+	return w->patience > 0;
+}
+
 /* par.tail is the newest job that is sure to be in the list.
  *
  * Each who is hungry is offered two: one to take, and one to find if it comes back
- * while this worker is busy with something long. If nobody is hungry any more, or
- * yet, one is offered for the same reason. If there is not that much, the next fork
- * is asked again. */
+ * while this worker is busy with something long. But at least there is a stock, for
+ * those who will be hungry by then. It is doubled when it was used up before the
+ * owner came to fill it, and halved when it was not wanted. If there is not that
+ * much, the next fork is asked again. */
 void weft_pool_promote(weft_par par)
 {
 	struct weft__worker *w = weft__worker_of(par.worker);
 	unsigned count, enough, offered = 0;
 
+	if (shy(w))
+		return;
 	weft_swap_seq_cst(&w->face.want, 0); /* want.1 */
 	if (weft__core_stale(w->core))
 		return;
-	enough = 2 * hungry(w);
-	if (enough == 0)
-		enough = 1;
-	else if (enough > WEFT__OFFERS_MOST)
-		enough = WEFT__OFFERS_MOST;
 	count = weft__offers_count(weft_load_relaxed(&w->offers.word));
+	if (count == 0 && w->stock < WEFT__OFFERS_MOST)
+		w->stock *= 2;
+	enough = 2 * hungry(w);
+	if (enough < w->stock)
+		enough = w->stock;
+	if (enough > WEFT__OFFERS_MOST)
+		enough = WEFT__OFFERS_MOST;
 	for (; count < enough && w->base != par.tail; offered++)
 		count = offer_oldest(w);
 	if (count < enough)
@@ -200,8 +220,11 @@ bool weft_pool_await(weft_par par, weft_job *job)
 	WEFT__ASSERT(w->base == job, "jobs were joined in another order than they were forked "
 				     "in, or with another par");
 	w->base = par.tail;
-	if (weft__offers_take_back(&w->offers))
+	if (weft__offers_take_back(&w->offers)) {
+		if (w->stock > WEFT__POOL_STOCK)
+			w->stock /= 2;
 		return false;
+	}
 	join_claimed(w, job, par.tail);
 	return true;
 }

@@ -7,6 +7,7 @@
  */
 #include "check.h"
 
+#include "pool/pool.h"
 #include "weft/cancel.h"
 #include "weft/event.h"
 #include "weft/pool.h"
@@ -41,7 +42,7 @@ static void fork_only(weft_par par, void *arg)
 static void leave_without_join(void *arg)
 {
 	(void)arg;
-	weft_pool_run(pool_of(2), fork_only, NULL);
+	weft__pool_run_eager(pool_of(2), fork_only, NULL);
 }
 
 TEST(run_that_is_left_without_a_join_dies)
@@ -68,7 +69,7 @@ static void join_job_that_forks_only(weft_par par, void *arg)
 static void return_without_join(void *arg)
 {
 	(void)arg;
-	weft_pool_run(pool_of(3), join_job_that_forks_only, NULL);
+	weft__pool_run_eager(pool_of(3), join_job_that_forks_only, NULL);
 }
 
 TEST(job_that_returns_without_a_join_dies)
@@ -90,7 +91,7 @@ static void join_oldest_first(weft_par par, void *arg)
 static void join_in_wrong_order(void *arg)
 {
 	(void)arg;
-	weft_pool_run(pool_of(2), join_oldest_first, NULL);
+	weft__pool_run_eager(pool_of(2), join_oldest_first, NULL);
 }
 
 TEST(join_in_the_wrong_order_dies)
@@ -158,7 +159,7 @@ TEST(stolen_job_runs_under_the_token_of_the_caller)
 		weft_token *mine = round % 2 ? &token : NULL;
 		weft_token *outer = weft_ambient_set(mine);
 
-		weft_pool_run(pool, token_root, NULL);
+		weft__pool_run_eager(pool, token_root, NULL);
 		weft_ambient_set(outer);
 		CHECK_PTR_EQ(seen, mine);
 		CHECK_EQ(runner, 0); /* the pool's thread, not the caller */

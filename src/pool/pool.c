@@ -9,6 +9,12 @@
  * record is free, or there is no thread to share with, it gets a record in its own
  * frame that nobody knows of: nobody asks it, so its forks are never handed out.
  *
+ * A call that is over within microseconds is not worth being helped with, and even
+ * less worth waking somebody: but at the first fork nobody knows. So each thread
+ * remembers of the functions that it ran last whether they were that small. If so,
+ * the next call of the same is shy: it makes no offer before it has run for as long
+ * as it takes to be worth it. If it is larger this time, that is all that is lost.
+ *
  * guest.1 is explained in idle.c.
  * guest.2  leaving releases the record, taking it acquires.
  */
@@ -109,6 +115,7 @@ static struct weft__worker *guest_enter(struct weft__core *core)
 	w->core = core;
 	w->index = core->started + __builtin_ctzll(bit);
 	w->base = &w->root;
+	w->stock = WEFT__POOL_STOCK;
 	weft_store_relaxed(&w->face.want, 1);
 	return w;
 }
@@ -156,21 +163,52 @@ static __attribute__((noinline)) void run_alone(struct weft__core *core, weft_po
 	run_as(&alone, fn, arg);
 }
 
-void weft_pool_run(weft_pool *pool, weft_pool_fn fn, void *arg)
+/* The guest for a call from outside; NULL if it was dealt with otherwise. */
+static struct weft__worker *guest_for(weft_pool *pool, weft_pool_fn fn, void *arg)
 {
 	struct weft__core *core = weft__core_get(pool ? pool : &global);
 	struct weft__worker *w = weft__worker_self();
 
 	if (w && w->core == core) {
 		run_as(w, fn, arg);
-		return;
+		return NULL;
 	}
 	w = core && core->started > 0 ? guest_enter(core) : NULL;
-	if (!w) {
+	if (!w)
 		run_alone(core, fn, arg);
+	return w;
+}
+
+void weft__pool_run_eager(weft_pool *pool, weft_pool_fn fn, void *arg)
+{
+	struct weft__worker *w = guest_for(pool, fn, arg);
+
+	if (!w)
 		return;
-	}
+	w->patience = 0;
 	run_as(w, fn, arg);
+	guest_leave(w);
+}
+
+/* Functions that were small when this thread called them last. */
+static __thread __attribute__((tls_model("initial-exec"))) weft_pool_fn small_fns[8];
+
+void weft_pool_run(weft_pool *pool, weft_pool_fn fn, void *arg)
+{
+	struct weft__worker *w = guest_for(pool, fn, arg);
+	weft_pool_fn *known = &small_fns[((uintptr_t)fn >> 4) % 8];
+	bool was_small;
+
+	if (!w)
+		return;
+	w->patience = *known == fn ? WEFT__POOL_PATIENCE : 0;
+	w->begun = weft__cpu_ticks();
+	run_as(w, fn, arg);
+	was_small = w->patience > 0 || weft__cpu_ticks() - w->begun < w->core->small_ticks;
+	if (was_small)
+		*known = fn;
+	else if (*known == fn)
+		*known = NULL;
 	guest_leave(w);
 }
 

@@ -21,6 +21,8 @@ enum {
 	WEFT__POOL_GUESTS = 64, /* bits of core->guests */
 	WEFT__POOL_WORKERS_MOST = 4096,
 	WEFT__POOL_NAME = 16,
+	WEFT__POOL_PATIENCE = 4096,
+	WEFT__POOL_STOCK = 2,
 };
 
 /* A job that was handed out, in its `state`: at first 0, then who runs it (the
@@ -56,6 +58,9 @@ struct weft__worker {
 	weft_token *ambient;
 	struct weft__core *core;
 	int64_t ask_after; /* weft__worker_may_ask() */
+	uint64_t begun;    /* ticks at which the job or call began, if it is shy */
+	unsigned patience; /* of one that is shy: looks for jobs to hand out; else 0 */
+	unsigned stock;    /* offers to have in store: see weft_pool_promote() */
 	struct weft__rng rng;
 	int index;
 	struct weft__thread thread; /* weft__core_make() and weft__core_stop() */
@@ -74,6 +79,7 @@ struct weft__core {
 	uint32_t forks;          /* the count of fork()s in which the threads live */
 	int threads;             /* records of threads; those of guests follow */
 	int started;             /* threads that exist; known before the core is shared */
+	uint64_t small_ticks;    /* what is over by then is too small to be shared */
 	int64_t spin_ns;         /* how long to look around before sleeping; 0 with one CPU */
 	weft_atomic_u64 *asleep; /* bit i: thread i sleeps, and is to be woken */
 	struct weft__worker *workers;
@@ -131,6 +137,9 @@ void weft__core_free(struct weft__core *core);
 
 /* The process forked, and the core's threads are in the parent. */
 bool weft__core_stale(const struct weft__core *core);
+
+/* Ticks of weft__cpu_ticks() in a microsecond; the first call takes twenty. */
+uint64_t weft__ticks_per_us(void);
 
 /* ---- job.c ---------------------------------------------------------------------- */
 
@@ -196,6 +205,9 @@ struct weft_pool {
 	size_t stack_size;
 	char name[WEFT__POOL_NAME];
 };
+
+/* weft_pool_run() that is never shy. */
+void weft__pool_run_eager(weft_pool *pool, weft_pool_fn fn, void *arg);
 
 /* The pool that the caller is inside of, else the global one. */
 weft_pool *weft__pool_here(void);

@@ -130,7 +130,7 @@ TEST(pool_threads_have_the_name_that_was_asked_for)
 	weft_pool *pool;
 
 	CHECK_EQ(weft_pool_new(&pool, &opts), 0);
-	weft_pool_run(pool, name_root, NULL);
+	weft__pool_run_eager(pool, name_root, NULL);
 	CHECK_STR_EQ(name, "loom-of-sevente");
 	weft_pool_free(pool);
 }
@@ -321,7 +321,7 @@ TEST(caller_that_leaves_others_behind_sends_a_thread)
 
 		shared = pool_of(2);
 		CHECK_EQ(weft_thread_spawn(&thread, leaves_early, NULL, NULL), 0);
-		weft_pool_run(shared, stays_root, NULL);
+		weft__pool_run_eager(shared, stays_root, NULL);
 		weft_thread_join(thread, NULL);
 		weft_pool_free(shared);
 		weft_event_reset(&both_inside);
@@ -440,6 +440,48 @@ TEST(environment_sets_the_size_of_the_global_pool)
 	CHECK_EQ(in_a_child(workers_env_nonsense), 0);
 }
 
+/* ---- small calls ----------------------------------------------------------------------- */
+
+static void small_or_not_root(weft_par par, void *arg)
+{
+	struct count c = { .depth = *(int *)arg };
+
+	count_root(par, &c);
+	CHECK_EQ(c.leaves, (uint64_t)1 << c.depth);
+}
+
+/* Other processes take the CPU now and then, and then a call is not small; hence the
+ * half. */
+TEST(calls_that_are_small_hand_nothing_out)
+{
+	weft_pool *pool = pool_of(2);
+	weft_pool_stats stats;
+	int depth = 2;
+
+	for (int i = 0; i < 2000; i++)
+		weft_pool_run(pool, small_or_not_root, &depth);
+	weft_pool_stats_read(pool, &stats);
+	CHECK_LT(stats.promoted, 1000);
+	weft_pool_free(pool);
+}
+
+TEST(call_that_was_small_is_shared_once_it_is_not)
+{
+	weft_pool *pool = pool_of(2);
+	weft_pool_stats stats;
+	int depth = 2;
+
+	for (int i = 0; i < 100; i++)
+		weft_pool_run(pool, small_or_not_root, &depth);
+	weft_pool_stats_read(pool, &stats);
+	for (uint64_t before = stats.stolen; stats.stolen == before;) {
+		depth = 20;
+		weft_pool_run(pool, small_or_not_root, &depth);
+		weft_pool_stats_read(pool, &stats);
+	}
+	weft_pool_free(pool);
+}
+
 /* ---- at rest --------------------------------------------------------------------------- */
 
 static int64_t cpu_time_us(void)
@@ -472,7 +514,7 @@ TEST(counters_tell_what_happened)
 
 	weft_pool_stats_read(pool, &stats);
 	CHECK_EQ(stats.stolen, 0);
-	weft_pool_run(pool, name_root, NULL);
+	weft__pool_run_eager(pool, name_root, NULL);
 	weft_pool_stats_read(pool, &stats);
 	CHECK_GE(stats.promoted, 1);
 	CHECK_EQ(stats.stolen, 1);
