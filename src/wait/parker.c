@@ -11,12 +11,17 @@
  * Spinning. A sleep and its wake cost some 5 to 40 us of a virtual machine's
  * time, a cache line's trip 0.1 us. So it pays to look for a while before
  * sleeping, if there is a second CPU and the other side is running. How long
- * follows the waits of the past: one that ended while spinning, or soon after the
- * sleep began, was worth a longer look; one that lasted makes the next look half
- * as long, down to a floor that costs next to nothing. Without the second rule two
- * parties that answer each other would, once both have slept, sleep for ever after:
- * the answer to a sleeper takes longer than any short spin. With one CPU in the
- * thread's affinity mask there is never any.
+ * follows the waits of the past:
+ *
+ *   - a look that worked, or a sleep that was over soon, doubles the next look;
+ *     a sleep that lasted halves it, down to a floor that costs next to nothing.
+ *     If short sleeps did not count, two parties that answer each other would,
+ *     once both have slept, sleep for ever after: the answer to a sleeper takes
+ *     longer than any short look;
+ *   - but a long look that is in vain several times running is given up for a
+ *     while: values that come every 60 us are not worth a CPU.
+ *
+ * With one CPU in the thread's affinity mask there is never any spinning.
  */
 #include "wait/wait.h"
 
@@ -24,13 +29,39 @@
 
 enum {
 	SPINS_LEAST = 32,
-	SPINS_MOST = 1024,
 	SPINS_FIRST = 128,
+	SPINS_LONG = 512,
+	SPINS_MOST = 2048,  /* some 50 us: a little more than a sleep and a wake */
+	MISSES_MOST = 4,    /* long looks in vain, running */
+	WAITS_TO_REST = 64, /* until the next long look then */
 	CPU_CHECK_EVERY = 64,
 };
 
 /* A sleep that ended within this time was hardly longer than its own cost. */
-#define SHORT_SLEEP (50 * WEFT_US)
+#define SHORT_SLEEP (100 * WEFT_US)
+
+static void train(struct weft__parker *parker, bool longer)
+{
+	uint32_t spins = longer ? parker->spins * 2 : parker->spins / 2;
+
+	if (spins < SPINS_LEAST)
+		spins = SPINS_LEAST;
+	parker->spins = spins < SPINS_MOST ? spins : SPINS_MOST;
+}
+
+/* A look was in vain, and the sleep after it was short, or not. */
+static void slept(struct weft__parker *parker, bool shortly)
+{
+	if (parker->rest > 0) {
+		parker->rest--;
+		shortly = false;
+	} else if (parker->spins >= SPINS_LONG && ++parker->misses == MISSES_MOST) {
+		parker->misses = 0;
+		parker->rest = WAITS_TO_REST;
+		parker->spins = SPINS_LEAST;
+	}
+	train(parker, shortly);
+}
 
 static int sleep_in_kernel(struct weft__parker *parker, int64_t deadline)
 {
@@ -50,7 +81,7 @@ static int sleep_in_kernel(struct weft__parker *parker, int64_t deadline)
 			result = -ETIMEDOUT;
 		break;
 	}
-	weft__spin_report(parker, weft_now() - began < SHORT_SLEEP);
+	slept(parker, weft_now() - began < SHORT_SLEEP);
 	return result;
 }
 
@@ -146,11 +177,9 @@ uint32_t weft__spin_budget(struct weft__parker *parker)
 
 void weft__spin_report(struct weft__parker *parker, bool worked)
 {
-	uint32_t spins = worked ? parker->spins * 2 : parker->spins / 2;
-
-	if (spins < SPINS_LEAST)
-		spins = SPINS_LEAST;
-	parker->spins = spins < SPINS_MOST ? spins : SPINS_MOST;
+	if (worked)
+		parker->misses = 0;
+	train(parker, worked);
 }
 
 /* xorshift32 (Marsaglia 2003), seeded by the parker's address: which case of a

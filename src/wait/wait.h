@@ -60,6 +60,8 @@ enum { WEFT__EMPTY, WEFT__PARKED, WEFT__WOKEN };
 struct weft__parker {
 	weft_atomic_u32 token;
 	uint32_t spins; /* what spinning seems worth just now, in pauses */
+	uint8_t misses; /* long looks in vain, running */
+	uint8_t rest;   /* waits left until the next long look */
 	const struct weft__parker_kind *kind;
 	struct weft_token *ambient;
 	uint32_t random;
