@@ -8,6 +8,7 @@
  * on_look     between the publication and the look at who waits
  * on_barrier  instead of the barrier of all threads
  * on_alloc    before an allocation, with the locks held that it is made under
+ * on_lock     before a queue is locked: for who waits, between its try and its link
  *
  * Each is called once and then forgotten; each thread has its own. Memory is
  * counted, and can be made to run out.
@@ -30,7 +31,7 @@ struct hook {
 	void *arg;
 };
 
-static __thread struct hook on_copy, on_look, on_barrier, on_alloc;
+static __thread struct hook on_copy, on_look, on_barrier, on_alloc, on_lock;
 
 static weft_atomic_size live_blocks, live_bytes, allocations;
 static weft_atomic_i32 allocations_left = WEFT_ATOMIC_INIT(INT32_MAX);
@@ -66,6 +67,12 @@ static inline void hook_barrier_all(void)
 {
 	if (!hook_run(&on_barrier))
 		weft__barrier_all();
+}
+
+static inline weft_case *hook_waitq_lock(weft_waitq *q)
+{
+	hook_run(&on_lock);
+	return weft__waitq_lock(q);
 }
 
 static inline void *hook_alloc_aligned(size_t alignment, size_t size)
@@ -110,6 +117,7 @@ static inline void memory_lasts_for(int32_t count)
 #define weft__element_copy hook_element_copy
 #define weft__chan_notify hook_notify
 #define weft__barrier_all hook_barrier_all
+#define weft__waitq_lock hook_waitq_lock
 #define weft__alloc_aligned hook_alloc_aligned
 #define weft__release hook_release
 

@@ -155,6 +155,59 @@ TEST(rendezvous_party_that_would_wait_finds_the_other)
 	close_rendezvous();
 }
 
+/* Each tries, then queues up; the other one, or a close, comes in between. */
+static void receiver_comes(void *arg)
+{
+	CHECK_EQ(party_recv(1, *(bool *)arg), -EAGAIN);
+}
+
+static void sender_comes(void *arg)
+{
+	CHECK_EQ(party_send(1, *(bool *)arg, 6), -EAGAIN);
+}
+
+static void close_comes(void *arg)
+{
+	(void)arg;
+	CHECK(weft_chan_close(chan));
+}
+
+TEST(rendezvous_party_that_queues_up_looks_once_more)
+{
+	for (int kinds = 0; kinds < 4; kinds++) {
+		bool first = kinds & 1, second = kinds & 2;
+
+		open_rendezvous();
+		hook_set(&on_lock, receiver_comes, &second);
+		if (second) {
+			CHECK_EQ(party_send(0, first, 5), 0);
+			expect_done(1, 0, 5);
+		} else {
+			CHECK_EQ(party_send(0, first, 5), -EAGAIN);
+			CHECK_EQ(puppets[1].wakes, 1);
+			expect_done(1, 0, 5);
+			expect_done(0, 0, 5);
+		}
+		hook_set(&on_lock, sender_comes, &second);
+		CHECK_EQ(party_recv(0, first), 0);
+		CHECK_EQ(values[0], 6);
+		expect_done(1, 0, 6);
+		close_rendezvous();
+	}
+}
+
+TEST(rendezvous_party_that_queues_up_sees_the_close)
+{
+	for (int sends = 0; sends < 2; sends++) {
+		open_rendezvous();
+		hook_set(&on_lock, close_comes, NULL);
+		CHECK_EQ(sends ? party_send(0, true, 5) : party_recv(0, true), 0);
+		CHECK_EQ(puppets[0].one.result, -EPIPE);
+		CHECK_EQ(values[0], sends ? 5 : -1);
+		close_rendezvous();
+	}
+}
+
 /* ---- futures --------------------------------------------------------------------------- */
 
 /* Invariant B: nothing is put into the frame of a party that may never run. */

@@ -472,6 +472,45 @@ TEST(ring_receiver_between_publication_and_look_takes_the_value)
 	weft_chan_release(chan);
 }
 
+/* Who waits tries first, then queues up; what it waits for comes in between. */
+static void value_comes(void *arg)
+{
+	CHECK_EQ(put(*(int *)arg), 0);
+}
+
+static void room_comes(void *arg)
+{
+	CHECK_EQ(take(), *(int *)arg);
+}
+
+static void close_comes(void *arg)
+{
+	(void)arg;
+	CHECK(weft_chan_close(chan));
+}
+
+TEST(ring_party_that_queues_up_looks_once_more)
+{
+	open_ring(1);
+	hook_set(&on_lock, value_comes, &three);
+	CHECK_EQ(party_recv(0), 0);
+	CHECK_EQ(values[0], 3);
+	CHECK_EQ(put(3), 0);
+	hook_set(&on_lock, room_comes, &three);
+	CHECK_EQ(party_send(0, 4), 0);
+	CHECK_EQ(take(), 4);
+	weft_chan_release(chan);
+	for (int sends = 0; sends < 2; sends++) {
+		open_ring(1);
+		if (sends)
+			CHECK_EQ(put(1), 0);
+		hook_set(&on_lock, close_comes, NULL);
+		CHECK_EQ(sends ? party_send(0, 5) : party_recv(0), 0);
+		CHECK_EQ(puppets[0].one.result, -EPIPE);
+		weft_chan_release(chan);
+	}
+}
+
 /* ---- chances that are passed on --------------------------------------------------- */
 
 TEST(ring_notified_receiver_that_leaves_passes_the_value_on)

@@ -375,6 +375,26 @@ static int party_recv(int i)
 	return puppet_wait(&puppets[i], weft_case_recv(chan, &values[i]));
 }
 
+/* A receiver tries first, then queues up; what it waits for comes in between. */
+static void value_comes(void *arg)
+{
+	CHECK_EQ(give(*(int *)arg), 0);
+}
+
+TEST(segments_receiver_that_queues_up_looks_once_more)
+{
+	int value = 6;
+
+	open_segments();
+	hook_set(&on_lock, value_comes, &value);
+	CHECK_EQ(party_recv(0), 0);
+	CHECK_EQ(values[0], 6);
+	hook_set(&on_lock, close_now, NULL);
+	CHECK_EQ(party_recv(0), 0);
+	CHECK_EQ(puppets[0].one.result, -EPIPE);
+	close_segments();
+}
+
 static void send_behind_a_pending_one(void *arg)
 {
 	(void)arg;
