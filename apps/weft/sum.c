@@ -81,11 +81,12 @@ int sum_end(struct sum *s, int err)
 	}
 	if (s->out.error)
 		return report_output_failure(&s->report, s->out.error);
-	if (err) {
+	if (err == -EAGAIN)
+		report_line(&s->report,
+			    "the system gives no more threads; a smaller -j needs fewer");
+	else if (err)
 		report_line(&s->report, "ended early: %s", strerror(-err));
-		return EXIT_IN_PART;
-	}
-	return s->failed ? EXIT_IN_PART : EXIT_DONE;
+	return s->failed || err ? EXIT_IN_PART : EXIT_DONE;
 }
 
 void sum_json_path(struct sum *s, const char *path)
@@ -222,7 +223,8 @@ static int run(int argc, char **argv)
 	s->report.progress = &s->progress;
 	int err = stop_begin();
 	if (err) {
-		report_line(&s->report, "cannot start: %s", strerror(-err));
+		report_line(&s->report, "cannot start: %s",
+			    err == -EAGAIN ? "the system gives no more threads" : strerror(-err));
 		return EXIT_IN_PART;
 	}
 	weft_token *outer = weft_ambient_set(stop_token());

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define CORPUS_BYTES ((size_t)48 << 20)
-#define PATIENCE (3 * WEFT_SECOND) /* no further run of a race after this */
+#define PATIENCE (2 * WEFT_SECOND) /* no further run of a race after this */
 
 static const struct chapter {
 	const char *name, *title;

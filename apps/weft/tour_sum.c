@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BYTES_MOST ((uint64_t)256 << 20)
-#define FILES_MOST ((uint64_t)30000)
+#define BYTES_MOST ((uint64_t)128 << 20)
+#define FILES_MOST ((uint64_t)20000)
 #define WALK_BUDGET ((size_t)4 << 20)
 #define DIRECTORIES 8
 #define SAMPLE_MS 2

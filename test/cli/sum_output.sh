@@ -6,7 +6,7 @@
 . "$(dirname "$0")/rig"
 
 mkdir tree
-(cd tree && seq -f '%05g' 4000 | xargs touch)
+(cd tree && seq -f '%05g' 2500 | xargs touch)
 
 for how in sum "sum --json" "sum --duplicates"; do
 	# shellcheck disable=SC2086 # a command and its options
@@ -37,7 +37,7 @@ is "no standard input, needed: exit code" $? 1
 says "no standard input, needed" err '^weft sum: -: Bad file descriptor'
 "$WEFT" sum tree none >out 2>&-
 is "no standard error: exit code" $? 1
-is "no standard error: the rest" "$(($(wc -l <out)))" 4000
+is "no standard error: the rest" "$(($(wc -l <out)))" 2500
 
 # A reader sees a line while the program still waits for more to do.
 printf 'x' >file

@@ -61,6 +61,15 @@ if as_user ./weft-copy --version >/dev/null 2>&1; then
 	says "unreadable file" err '^weft sum: tree/a: Permission denied'
 	says "unreadable directory" err '^weft sum: tree/b: Permission denied'
 	chmod 755 tree/a tree/b
+
+	# One process and so many threads, all of a user who has no others.
+	if [ "$(id -u)" -eq 0 ] && [ -z "${WEFT_SANITIZE-}" ]; then
+		for n in 1 2 3 4 5 6; do
+			as_user prlimit --nproc=$n ./weft-copy sum -j 4 tree >out 2>err
+			is "$n threads: exit code" $? 1
+			says "$n threads" err '^weft sum: .*the system gives no more threads'
+		done
+	fi
 fi
 
 # A file that goes between its directory being read and its turn. The line of f0
