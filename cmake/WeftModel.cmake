@@ -54,4 +54,14 @@ if(WEFT_TESTS)
 	# It is not instrumented: it runs outside of the model, and long.
 	set_source_files_properties(test/model/axioms.c PROPERTIES
 		COMPILE_OPTIONS "-fno-sanitize=thread")
+
+	file(GLOB sources CONFIGURE_DEPENDS examples/model_*.c)
+	foreach(source IN LISTS sources)
+		get_filename_component(name ${source} NAME_WE)
+		weft_model_program(example_${name} ${source})
+		set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name}
+			RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/examples")
+		add_test(NAME example/${name} COMMAND example_${name})
+		set_tests_properties(example/${name} PROPERTIES LABELS example TIMEOUT 120)
+	endforeach()
 endif()

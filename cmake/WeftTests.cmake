@@ -84,6 +84,7 @@ foreach(source IN LISTS sources)
 endforeach()
 
 file(GLOB sources CONFIGURE_DEPENDS examples/*.c)
+list(FILTER sources EXCLUDE REGEX "/model_[a-z_]*\\.c$") # see WeftModel.cmake
 foreach(source IN LISTS sources)
 	get_filename_component(name ${source} NAME_WE)
 	weft_test_program(example_${name} ${source} examples weft_static)

@@ -57,6 +57,18 @@ ci_clang() {
 	return $code
 }
 
+# Everyday's part of the models; the rest is ./dev model --long and --mutants.
+ci_model() {
+	build release || return 1
+	"$dir/test/model/weft-model"
+	code=$?
+	count=$(tail -n 1 "build/ci-model.log")
+	passed=${count%% passed*}
+	failed=${count##* passed, }
+	failed=${failed%% failed*}
+	return $code
+}
+
 ci_all() {
 	ci_start=$(now)
 	ci_phase test suite release
@@ -65,6 +77,7 @@ ci_all() {
 	ci_phase asan suite asan
 	ci_phase ubsan suite ubsan
 	ci_phase tsan suite tsan
+	ci_phase model ci_model
 	ci_phase stress stress_run "${WEFT_STRESS_OPS:-20000000}"
 	say
 	say "summary, $(($(now) - ci_start)) s in all:"

@@ -2,7 +2,9 @@
 /*
  * The program behind ./dev model: explores the models whose names contain FILTER.
  *
- *     weft-model [FILTER] [--long] [--mutants] [--replay TOKEN] [--list]
+ *     weft-model [FILTER] [--long] [--mutants] [--first] [--replay TOKEN] [--list]
+ *
+ * --first: no litmus tests, and ends with the first model that fails.
  *
  * The last line is `N passed, N failed`; the exit code is 0 when none failed.
  */
@@ -27,14 +29,14 @@ const struct model_spec *model_first(void)
 
 static weft_check_opts options(const struct model_spec *spec, bool is_long)
 {
-	int seconds = spec->seconds ? spec->seconds : 4;
+	int seconds = spec->seconds ? spec->seconds : 2;
 	weft_check_opts opts = {
 		.name = spec->name,
 		.preemptions = spec->preemptions,
 		.spurious = spec->spurious,
 		.failures = spec->failures,
 		.leaks_allowed = spec->leaks_allowed,
-		.ns_most = (is_long ? 150 : 1) * seconds * WEFT_SECOND,
+		.ns_most = (is_long ? 300 : 1) * seconds * WEFT_SECOND,
 		.quiet = spec->expects != WEFT_CHECK_PASSED,
 	};
 
@@ -120,7 +122,7 @@ static int replay(const char *filter, const char *token)
 	return 2;
 }
 
-static void models_all(const char *filter, bool is_long, int *passed, int *failed)
+static void models_all(const char *filter, bool is_long, bool to_first, int *passed, int *failed)
 {
 	for (const struct model_spec *s = first; s; s = s->next) {
 		if (!strstr(s->name, filter) || (s->long_only && !is_long))
@@ -129,6 +131,8 @@ static void models_all(const char *filter, bool is_long, int *passed, int *faile
 			++*passed;
 		else
 			++*failed;
+		if (to_first && *failed)
+			return;
 	}
 }
 
@@ -141,20 +145,23 @@ static int list(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: weft-model [FILTER] [--long] [--mutants] [--replay TOKEN] "
-			"[--list]\n");
+	fprintf(stderr,
+		"usage: weft-model [FILTER] [--long] [--mutants] [--first] [--replay TOKEN] "
+		"[--list]\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	const char *filter = "", *token = NULL;
-	bool is_long = false, mutants = false;
+	bool is_long = false, mutants = false, to_first = false;
 	int passed = 0, failed = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--long") == 0)
 			is_long = true;
+		else if (strcmp(argv[i], "--first") == 0)
+			to_first = true;
 		else if (strcmp(argv[i], "--mutants") == 0)
 			mutants = true;
 		else if (strcmp(argv[i], "--list") == 0)
@@ -171,8 +178,9 @@ int main(int argc, char **argv)
 	if (mutants) {
 		mutants_all(filter, &passed, &failed);
 	} else {
-		litmus_all(filter, is_long, &passed, &failed);
-		models_all(filter, is_long, &passed, &failed);
+		if (!to_first)
+			litmus_all(filter, is_long, &passed, &failed);
+		models_all(filter, is_long, to_first, &passed, &failed);
 	}
 	if (passed + failed == 0)
 		fprintf(stderr, "weft-model: nothing has \"%s\" in its name\n", filter);

@@ -171,51 +171,57 @@ static bool covers(const char *list, const char *file)
 	return false;
 }
 
-/* Whether the model fails: at random first, which is quick where it does, and shows
- * whether the model comes by the place at all; then in order. */
-static int model_verdict(const struct model_spec *s)
+/* At random first, which is quick where it fails, and shows whether a model comes by
+ * the place at all; then in order. */
+static const struct {
+	int mode;
+	uint64_t executions;
+} tries[] = {
+	{ WEFT_CHECK_RANDOM, 200 },
+	{ WEFT_CHECK_RANDOM, 3000 },
+	{ WEFT_CHECK_PCT, 1000 },
+	{ WEFT_CHECK_EXHAUSTIVE, 0 },
+};
+enum { TRIES = sizeof(tries) / sizeof(tries[0]), MODELS = 256, SECONDS_MOST = 90 };
+
+static int model_verdict(const struct model_spec *s, int attempt)
 {
-	static const struct {
-		int mode;
-		uint64_t executions;
-	} tries[] = {
-		{ WEFT_CHECK_RANDOM, 100 },
-		{ WEFT_CHECK_RANDOM, 2000 },
-		{ WEFT_CHECK_PCT, 1000 },
-		{ WEFT_CHECK_EXHAUSTIVE, 0 },
+	const weft_check_opts opts = {
+		.mode = tries[attempt].mode,
+		.executions = tries[attempt].executions,
+		.preemptions = s->preemptions,
+		.quiet = true,
+		.no_shrink = true,
+		.spurious = s->spurious,
+		.failures = s->failures,
+		.steps = 5000,
+		.leaks_allowed = s->leaks_allowed,
+		.ns_most = 4 * WEFT_SECOND,
 	};
 
-	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-		const weft_check_opts opts = {
-			.mode = tries[i].mode,
-			.executions = tries[i].executions,
-			.preemptions = s->preemptions,
-			.quiet = true,
-			.no_shrink = true,
-			.spurious = s->spurious,
-			.failures = s->failures,
-			.steps = 5000,
-			.leaks_allowed = s->leaks_allowed,
-			.ns_most = 4 * WEFT_SECOND,
-		};
-		int verdict = weft_check(s->program, s->arg, &opts);
-
-		if (verdict || weft__mutant_met() == 0)
-			return verdict;
-	}
-	return WEFT_CHECK_PASSED;
+	return weft_check(s->program, s->arg, &opts);
 }
 
 /* The model that fails, or NULL. */
 static const char *killer(const char *file, int *verdict)
 {
-	for (const struct model_spec *s = model_first(); s; s = s->next) {
-		if (s->expects || !covers(s->covers, file))
-			continue;
-		weft__mutant_met_reset();
-		*verdict = model_verdict(s);
-		if (*verdict)
-			return s->name;
+	static bool met[MODELS];
+	int64_t begin = weft__model_real_ns();
+
+	for (int attempt = 0; attempt < TRIES; attempt++) {
+		int i = 0;
+
+		for (const struct model_spec *s = model_first(); s; s = s->next, i++) {
+			if (i == MODELS || s->expects || !covers(s->covers, file) ||
+			    (attempt > 0 && !met[i]) ||
+			    weft__model_real_ns() - begin > SECONDS_MOST * WEFT_SECOND)
+				continue;
+			weft__mutant_met_reset();
+			*verdict = model_verdict(s, attempt);
+			met[i] = weft__mutant_met() > 0;
+			if (*verdict)
+				return s->name;
+		}
 	}
 	return NULL;
 }

@@ -21,7 +21,7 @@ static bool wrong(const void *arg)
 	MODEL_OF(ident##_right, ident, .arg = (void *)RIGHT, __VA_ARGS__); \
 	MODEL_OF(ident##_is_found, ident, .arg = (void *)WRONG, .expects = verdict, __VA_ARGS__)
 
-/* ---- an item stolen twice ------------------------------------------------------ */
+/* ---- an item stolen twice ------------------------------------------------- */
 
 /* Chase and Lev's deque, of one or two items (crossbeam-deque, RUSTSEC-2021-0093 was
  * a steal that did not look again; here the owner's look at `top` is not ordered
@@ -84,7 +84,7 @@ static void item_stolen_twice(void *arg)
 
 PUBLISHED(item_stolen_twice, WEFT_CHECK_ASSERTION);
 
-/* ---- a channel's block freed twice ----------------------------------------------- */
+/* ---- a channel's block freed twice ---------------------------------------- */
 
 /* The last receiver discards what is there while a sender still links its block in
  * (crossbeam RUSTSEC-2025-0024): the block is freed by the receiver, who does not
@@ -131,7 +131,7 @@ static void block_freed_twice(void *arg)
 
 PUBLISHED(block_freed_twice, WEFT_CHECK_DOUBLE_FREE);
 
-/* ---- a cancelled waiter that swallows its wake -------------------------------------- */
+/* ---- a cancelled waiter that swallows its wake ---------------------------- */
 
 /* (tokio #5396, event-listener #138.) Two wait for one notification; the first is
  * cancelled after it was notified, and does not pass it on. */
@@ -197,7 +197,7 @@ static void wake_swallowed(void *arg)
 
 PUBLISHED(wake_swallowed, WEFT_CHECK_DEADLOCK, .preemptions = 2);
 
-/* ---- a waiter freed while the waker still touches it ----------------------------------- */
+/* ---- a waiter freed while the waker still touches it ---------------------- */
 
 struct waiter {
 	weft_atomic_u32 done;
@@ -237,7 +237,7 @@ static void waiter_freed_early(void *arg)
 
 PUBLISHED(waiter_freed_early, WEFT_CHECK_USE_AFTER_FREE, .preemptions = 2);
 
-/* ---- a spin lock whose unlock is relaxed -------------------------------------------------- */
+/* ---- a spin lock whose unlock is relaxed ---------------------------------- */
 
 struct spin {
 	weft_atomic_u32 locked;
@@ -272,7 +272,7 @@ static void relaxed_unlock(void *arg)
 
 PUBLISHED(relaxed_unlock, WEFT_CHECK_RACE);
 
-/* ---- flags that are stored and then loaded, without order -------------------------------------- */
+/* ---- flags that are stored and then loaded, without order ----------------- */
 
 struct flags {
 	weft_atomic_u32 wants[2];
@@ -313,7 +313,7 @@ static void flags_without_order(void *arg)
 
 PUBLISHED(flags_without_order, WEFT_CHECK_RACE);
 
-/* ---- and one of each other verdict ------------------------------------------------------------- */
+/* ---- and one of each other verdict ---------------------------------------- */
 
 MODEL(leak_is_found, .expects = WEFT_CHECK_LEAK)
 {
@@ -395,7 +395,7 @@ static void not_linearizable(void *arg)
 
 PUBLISHED(not_linearizable, WEFT_CHECK_HISTORY);
 
-/* ---- what the compiler or the system may do to a right program ------------------------------------ */
+/* ---- what the compiler or the system may do to a right program ------------ */
 
 static void waits_on_futex_once(void *arg)
 {

@@ -24,7 +24,7 @@ struct model_spec {
 	int preemptions_long; /* bound with --long; default: as above */
 	uint32_t spurious, failures;
 	int expects;     /* the verdict of a planted bug */
-	int seconds;     /* most time for the exhaustive part; default 4, *150 when long */
+	int seconds;     /* most time for the exhaustive part; default 2, *300 when long */
 	uint64_t random; /* runs at random, and as many of PCT; default 1,000 */
 	bool long_only;
 	bool leaks_allowed;
