@@ -29,7 +29,8 @@ typedef struct weft_semaphore {
 WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits);
 
 /* Takes `count` permits, all at once: 0, -ECANCELED; with a deadline also
- * -ETIMEDOUT; try: whether it got them. Zero permits are always there. */
+ * -ETIMEDOUT; try: whether it got them, which may fail while permits are on their
+ * way to a waiter that has just given up. Zero permits are always there. */
 WEFT_API WEFT_NODISCARD int weft_semaphore_acquire(weft_semaphore *semaphore, uint32_t count);
 WEFT_API WEFT_NODISCARD int weft_semaphore_acquire_until(weft_semaphore *semaphore, uint32_t count,
 							 int64_t deadline);
