@@ -42,15 +42,17 @@ static struct entry *loop_entry(uintptr_t key)
 	return &entries[(key ^ key >> 32 ^ key >> 16) % ENTRIES];
 }
 
-bool weft__guess_small(const struct weft__loop *loop, size_t count)
+enum weft__guess weft__guess_size(const struct weft__loop *loop, size_t count)
 {
 	uintptr_t key = loop_key(loop);
 	struct entry *e = loop_entry(key);
 
-	if (e->key != key || count > e->small_count || e->left == 0)
-		return false;
+	if (e->key != key || count > e->small_count)
+		return WEFT__UNKNOWN;
+	if (e->left == 0)
+		return WEFT__SMALL;
 	e->left--;
-	return true;
+	return WEFT__SMALL_FOR_SURE;
 }
 
 void weft__guess_learn(const struct weft__loop *loop, size_t count, bool small)

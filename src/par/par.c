@@ -64,23 +64,46 @@ static void run_alone(struct entry *e)
 	weft__guess_learn(loop, e->hi - first, true);
 }
 
-static void loop_start(struct weft__loop *loop, size_t lo, size_t hi, void *accumulator,
-		       const weft_par_opts *opts)
+/* Small loops, by what is known of them: true if that was all. */
+static bool run_small(const struct weft__loop *loop, size_t lo, size_t hi, void *accumulator)
+{
+	enum weft__guess guess = weft__guess_size(loop, hi - lo);
+	uint64_t ticks;
+
+	if (guess == WEFT__UNKNOWN)
+		return false;
+	if (guess == WEFT__SMALL_FOR_SURE) {
+		weft__loop_call(loop, lo, hi, accumulator);
+		return true;
+	}
+	ticks = weft__cpu_ticks();
+	weft__loop_call(loop, lo, hi, accumulator);
+	ticks = weft__cpu_ticks() - ticks;
+	weft__guess_learn(loop, hi - lo, ticks < ALONE_US * weft__ticks_per_us());
+	return true;
+}
+
+static void run_shared(struct weft__loop *loop, size_t lo, size_t hi, void *accumulator,
+		       weft_pool *pool)
 {
 	struct entry e = { .loop = loop, .lo = lo, .hi = hi, .accumulator = accumulator };
 
-	loop->grain = opts ? opts->grain : 0;
-	if (hi - lo <= loop->grain || (!loop->grain && weft__guess_small(loop, hi - lo))) {
-		weft__loop_call(loop, lo, hi, accumulator);
-		return;
-	}
 	loop->ticks_per_block = BLOCK_US * weft__ticks_per_us();
 	e.block = loop->grain;
 	if (!loop->grain)
 		run_alone(&e);
 	if (e.lo < e.hi)
-		weft__pool_run_eager(opts && opts->pool ? opts->pool : weft__pool_here(), enter,
-				     &e);
+		weft__pool_run_eager(pool ? pool : weft__pool_here(), enter, &e);
+}
+
+static void loop_start(struct weft__loop *loop, size_t lo, size_t hi, void *accumulator,
+		       const weft_par_opts *opts)
+{
+	loop->grain = opts ? opts->grain : 0;
+	if (hi - lo <= loop->grain)
+		weft__loop_call(loop, lo, hi, accumulator);
+	else if (loop->grain || !run_small(loop, lo, hi, accumulator))
+		run_shared(loop, lo, hi, accumulator, opts ? opts->pool : NULL);
 }
 
 void weft_par_for(size_t lo, size_t hi, weft_range_fn body, void *context,

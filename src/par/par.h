@@ -32,8 +32,9 @@ size_t weft__block_next(size_t done, uint64_t ticks, uint64_t target);
 /* ---- guess.c: which loops are small ------------------------------------------------ */
 
 /* Whether `count` indices of this loop have lately been done so fast that it makes
- * no sense to look at a clock, let alone to share them. */
-bool weft__guess_small(const struct weft__loop *loop, size_t count);
+ * no sense to share them, nor, if it is WEFT__SMALL_FOR_SURE, to look at a clock. */
+enum weft__guess { WEFT__UNKNOWN, WEFT__SMALL, WEFT__SMALL_FOR_SURE };
+enum weft__guess weft__guess_size(const struct weft__loop *loop, size_t count);
 
 /* What a run of `count` indices on the calling thread alone has shown. */
 void weft__guess_learn(const struct weft__loop *loop, size_t count, bool small);
