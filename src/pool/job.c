@@ -52,16 +52,13 @@ static unsigned offer_oldest(struct weft__worker *w)
 }
 
 /* Whether a guest that is shy is to go on without handing out. The clock is dear, so
- * it is looked at the 1st, 2nd, 4th, 8th time, and then each 16th. */
+ * it is looked at each fourth time only: three long jobs are the most that can pass
+ * unnoticed. */
 static bool shy(struct weft__worker *w)
 {
-	unsigned times;
-
 	if (w->patience == 0)
 		return false;
-	times = WEFT__POOL_PATIENCE - --w->patience;
-	if (((times & (times - 1)) == 0 || times % 16 == 0) &&
-	    weft__cpu_ticks() - w->begun >= w->core->small_ticks)
+	if (--w->patience % 4 == 0 && weft__cpu_ticks() - w->begun >= w->core->small_ticks)
 		w->patience = 0;
 	return w->patience > 0;
 }

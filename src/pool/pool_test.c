@@ -465,19 +465,52 @@ TEST(calls_that_are_small_hand_nothing_out)
 	weft_pool_free(pool);
 }
 
+static void slow_job(weft_par par, weft_job *job)
+{
+	int64_t until = weft_after_ms(1);
+
+	(void)par;
+	(void)job;
+	while (weft_now() < until)
+		weft__cpu_pause();
+}
+
+/* The same function: a small tree, or eight jobs of a millisecond. */
+static void small_or_slow_root(weft_par par, void *arg)
+{
+	weft_par before[8];
+	weft_job jobs[8];
+	int depth = *(int *)arg;
+
+	if (depth >= 0) {
+		small_or_not_root(par, &depth);
+		return;
+	}
+	for (int i = 0; i < 8; i++) {
+		before[i] = par;
+		par = weft_fork(par, &jobs[i], slow_job);
+	}
+	for (int i = 7; i >= 0; i--)
+		weft_join(before[i], &jobs[i], slow_job);
+}
+
 TEST(call_that_was_small_is_shared_once_it_is_not)
 {
 	weft_pool *pool = pool_of(2);
-	weft_pool_stats stats;
-	int depth = 2;
+	weft_pool_stats before, after;
+	int depth = 2, slow = -1;
 
-	for (int i = 0; i < 100; i++)
-		weft_pool_run(pool, small_or_not_root, &depth);
-	weft_pool_stats_read(pool, &stats);
-	for (uint64_t before = stats.stolen; stats.stolen == before;) {
-		depth = 20;
-		weft_pool_run(pool, small_or_not_root, &depth);
-		weft_pool_stats_read(pool, &stats);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 10; i++)
+			weft_pool_run(pool, small_or_slow_root, &depth);
+		weft_pool_stats_read(pool, &before);
+		weft_pool_run(pool, small_or_slow_root, &slow);
+		weft_pool_stats_read(pool, &after);
+		CHECK_GT(after.promoted, before.promoted);
+		/* And now it is not small any more. */
+		weft_pool_run(pool, small_or_slow_root, &depth);
+		weft_pool_stats_read(pool, &before);
+		CHECK_GT(before.promoted, after.promoted);
 	}
 	weft_pool_free(pool);
 }
