@@ -6,7 +6,8 @@
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$root/README.md" >"$dir/readme"
+block='/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside'
+awk "$block" "$root/README.md" >"$dir/readme"
 sed -n '/^#include/,$p' "$root/examples/readme.c" >"$dir/example"
 [ -s "$dir/readme" ] || { echo "README.md has no C block"; exit 1; }
 diff "$dir/readme" "$dir/example" && echo "README.md and examples/readme.c agree"
