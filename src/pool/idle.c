@@ -242,7 +242,8 @@ static bool sleep_until_woken(struct weft__worker *w)
 	weft_sub_seq_cst(&core->census, WEFT__CENSUS_SEARCHING);                       /* idle.1 */
 	stop = weft_load_seq_cst(&core->stop);                                         /* idle.1 */
 	if (!stop) {
-		bool of_use = !too_many_awake(core);
+		/* It counts as asleep by now: were it woken, would that be of use? */
+		bool of_use = wake_is_of_use(core, weft_load_seq_cst(&core->census));
 
 		if (of_use)
 			ask_everybody(w);
