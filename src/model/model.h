@@ -102,7 +102,7 @@ struct model_thread {
 	/* ASLEEP, JOINING, SPINNING */
 	uintptr_t futex;
 	bool timed, woken, yields;
-	int64_t deadline;
+	int64_t deadline, clock_reads;
 	uint32_t sleep_order;
 	int joining;
 	uint32_t stores_seen, stores_own;

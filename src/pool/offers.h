@@ -42,7 +42,7 @@
 #include "weft/cancel.h"
 #include "weft/pool.h"
 
-enum { WEFT__OFFERS_MOST = 32 };
+enum { WEFT__OFFERS_MOST = WEFT__BOUND(32, 4) };
 
 #define WEFT__OFFERS_PUSH ((UINT64_C(256) << 8) + 1)
 #define WEFT__OFFERS_CLAIM ((UINT64_C(1) << 8) - 1)

@@ -18,7 +18,7 @@
 #include "weft/pool.h"
 
 enum {
-	WEFT__POOL_GUESTS = 64, /* bits of core->guests */
+	WEFT__POOL_GUESTS = WEFT__BOUND(64, 2), /* bits of core->guests */
 	WEFT__POOL_WORKERS_MOST = 4096,
 	WEFT__POOL_NAME = 16,
 	WEFT__POOL_PATIENCE = 4096,
