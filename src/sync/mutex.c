@@ -37,6 +37,7 @@
 enum {
 	LOSSES_MOST = WEFT__BOUND(30, 1),
 	LONG_WAIT_US = 500,
+	FIRST_GAP = 32, /* pauses: some 0.9 us, or a few dozen short sections */
 };
 
 static bool take(weft_mutex *m, uintptr_t settle)
@@ -142,30 +143,26 @@ weft_case weft_case_lock(weft_mutex *mutex)
 	return weft__case_make(&mutex_source, mutex, NULL);
 }
 
-/* Spins while the mutex is held and nobody is queued. The gaps double without end:
- * a look takes the line away from the holder, and two threads that snatch the mutex
- * from each other get less done than one that has it for a while. */
+/* Spins while the mutex is held and nobody is queued. The gaps are long and double
+ * without end: a look takes the line away from the holder, and two threads that snatch
+ * the mutex from each other get less done than one that has it for a while. */
 static bool spin(weft_mutex *m)
 {
-	struct weft__parker *parker = weft__parker_self();
-	uint32_t budget = weft__spin_budget(parker);
+	struct weft__spin spin;
+	bool locked = false;
 
-	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap, gap *= 2) {
+	weft__spin_begin(&spin, weft__parker_self(), FIRST_GAP, UINT32_MAX);
+	do {
 		uintptr_t word = weft_load_relaxed(&m->queue.word);
 
-		if (!(word & LOCKED)) {
-			if (weft_cas_weak_acquire(&m->queue.word, &word,
-						  word | LOCKED)) { /* mutex.1 */
-				weft__spin_report(parker, true);
-				return true;
-			}
-		} else if (weft__waitq_head(word)) {
-			return false;
-		}
-		for (uint32_t i = 0; i < gap; i++)
-			weft__cpu_pause();
-	}
-	return false;
+		if (!(word & LOCKED))
+			locked = weft_cas_weak_acquire(&m->queue.word, &word,
+						       word | LOCKED); /* mutex.1 */
+		else if (weft__waitq_head(word))
+			break;
+	} while (!locked && weft__spin_once(&spin));
+	weft__spin_end(&spin, locked);
+	return locked;
 }
 
 static __attribute__((noinline)) int lock_slow(weft_mutex *m, int64_t deadline, unsigned flags)

@@ -168,26 +168,22 @@ void weft__wait_disarm(struct weft__wait *w, uint32_t won)
 	}
 }
 
-/* For one source with a cheap look: spins while nothing is to be had. */
+/* For one source with a cheap look: spins while nothing is to be had. Gaps leave the
+ * other side's cache lines alone, and let it get ahead, so that the next few tries
+ * succeed at once. */
 static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 {
-	uint32_t budget;
+	struct weft__spin spin;
+	bool ready;
 
 	if (!c->source->ready)
 		return false;
-	budget = weft__spin_budget(parker);
-	/* Growing gaps leave the other side's cache lines alone, and let it get
-	 * ahead, so that the next few tries succeed at once. */
-	for (uint32_t gap = 1, spent = 0; spent < budget; spent += gap) {
-		if (c->source->ready(c)) {
-			weft__spin_report(parker, true);
-			return true;
-		}
-		for (uint32_t i = 0; i < gap; i++)
-			weft__cpu_pause();
-		gap = gap < 16 ? gap * 2 : 16;
-	}
-	return false;
+	weft__spin_begin(&spin, parker, 1, 16);
+	do
+		ready = c->source->ready(c);
+	while (!ready && weft__spin_once(&spin));
+	weft__spin_end(&spin, ready);
+	return ready;
 }
 
 /* The loop. */

@@ -66,7 +66,7 @@ struct weft__parker {
 	struct weft_token *ambient;
 	uint32_t random;
 	uint32_t cpu_check; /* waits left until the affinity mask is read again */
-	bool alone;         /* one CPU only: never spin */
+	uint16_t cpus;      /* in the affinity mask; never spin with 1 */
 };
 
 /* The caller's parker: its fiber's if one runs, else the thread's. Never NULL. */
@@ -80,9 +80,26 @@ void weft__parker_init(struct weft__parker *parker, const struct weft__parker_ki
 int weft__parker_park(struct weft__parker *parker, int64_t deadline);
 void weft__parker_wake(struct weft__parker *parker);
 
-/* How many pauses to spin before sleeping; the outcome trains it. */
+/* A look before a sleep; see spin.c. Between begin and end, once() pauses and says
+ * whether to look again; the gaps between looks double, from `gap` pauses to gap_most. */
+struct weft__spin {
+	struct weft__parker *parker;
+	uint32_t budget, spent, gap, gap_most; /* in pauses */
+	bool counted;
+};
+
+enum { WEFT__SPINS_FIRST = 128 };
+
+void weft__spin_begin(struct weft__spin *spin, struct weft__parker *parker, uint32_t gap,
+		      uint32_t gap_most);
+bool weft__spin_once(struct weft__spin *spin);
+void weft__spin_end(struct weft__spin *spin, bool worked);
+
+/* How many pauses a look may last, and what trains it: whether a look worked, and
+ * how long a sleep lasted after one that did not. */
 uint32_t weft__spin_budget(struct weft__parker *parker);
 void weft__spin_report(struct weft__parker *parker, bool worked);
+void weft__spin_slept(struct weft__parker *parker, int64_t ns);
 
 /* A random number for the parker's own use. */
 uint32_t weft__parker_random(struct weft__parker *parker);

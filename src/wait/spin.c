@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spinning: how long a party looks before it sleeps.
+ *
+ * A sleep and its wake cost some 5 to 40 us of a virtual machine's time, a cache
+ * line's trip 0.1 us. So it pays to look for a while before sleeping, if there is a
+ * second CPU and the other side is running. How long follows the waits of the past:
+ *
+ *   - a look that worked, or a sleep that was over soon, doubles the next look;
+ *     a sleep that lasted halves it, down to a floor that costs next to nothing.
+ *     If short sleeps did not count, two parties that answer each other would,
+ *     once both have slept, sleep for ever after: the answer to a sleeper takes
+ *     longer than any short look;
+ *   - but a long look that is in vain several times running is given up for a
+ *     while: values that come every 60 us are not worth a CPU;
+ *   - and of those who look for long, half as many as there are CPUs may do so at a
+ *     time: the others' CPUs are needed by those whom they wait for. Short looks are
+ *     not counted, as the count is a line that all would fight for.
+ *
+ * With one CPU in the thread's affinity mask there is never any spinning.
+ */
+#include "wait/wait.h"
+
+enum {
+	SPINS_LEAST = 32,
+	SPINS_UNCOUNTED = 64,
+	SPINS_LONG = 512,
+	SPINS_MOST = 2048,  /* some 50 us: a little more than a sleep and a wake */
+	MISSES_MOST = 4,    /* long looks in vain, running */
+	WAITS_TO_REST = 64, /* until the next long look then */
+	CPU_CHECK_EVERY = 64,
+};
+
+/* A sleep that ended within this time was hardly longer than its own cost. */
+#define SHORT_SLEEP (100 * WEFT_US)
+
+/* Who looks for long just now. */
+static struct {
+	WEFT_ALIGNED(WEFT_CACHE_LINE) weft_atomic_u32 count;
+} lookers;
+
+uint32_t weft__spin_budget(struct weft__parker *parker)
+{
+	if (parker->cpu_check == 0) {
+		int cpus = weft__thread_cpus();
+
+		parker->cpus = cpus < UINT16_MAX ? (uint16_t)cpus : UINT16_MAX;
+		parker->cpu_check = CPU_CHECK_EVERY;
+	}
+	parker->cpu_check--;
+	return parker->cpus == 1 ? 0 : parker->spins;
+}
+
+static void train(struct weft__parker *parker, bool longer)
+{
+	uint32_t spins = longer ? parker->spins * 2 : parker->spins / 2;
+
+	if (spins < SPINS_LEAST)
+		spins = SPINS_LEAST;
+	parker->spins = spins < SPINS_MOST ? spins : SPINS_MOST;
+}
+
+void weft__spin_report(struct weft__parker *parker, bool worked)
+{
+	if (worked)
+		parker->misses = 0;
+	train(parker, worked);
+}
+
+void weft__spin_slept(struct weft__parker *parker, int64_t ns)
+{
+	bool shortly = ns < SHORT_SLEEP;
+
+	if (parker->rest > 0) {
+		parker->rest--;
+		shortly = false;
+	} else if (parker->spins >= SPINS_LONG && ++parker->misses == MISSES_MOST) {
+		parker->misses = 0;
+		parker->rest = WAITS_TO_REST;
+		parker->spins = SPINS_LEAST;
+	}
+	train(parker, shortly);
+}
+
+void weft__spin_begin(struct weft__spin *spin, struct weft__parker *parker, uint32_t gap,
+		      uint32_t gap_most)
+{
+	*spin = (struct weft__spin){ .parker = parker, .gap = gap, .gap_most = gap_most };
+	spin->budget = weft__spin_budget(parker);
+}
+
+/* Whether it may look for long: there is room for one more. */
+static bool enter(struct weft__spin *spin)
+{
+	uint32_t most = (spin->parker->cpus + 1u) / 2;
+
+	if (weft_load_relaxed(&lookers.count) >= most)
+		return false;
+	spin->counted = true;
+	/* Two at once may be one too many; that is no harm. */
+	weft_add_relaxed(&lookers.count, 1);
+	return true;
+}
+
+bool weft__spin_once(struct weft__spin *spin)
+{
+	if (spin->spent >= spin->budget)
+		return false;
+	if (spin->spent >= SPINS_UNCOUNTED && !spin->counted && !enter(spin))
+		return false;
+	for (uint32_t i = 0; i < spin->gap; i++)
+		weft__cpu_pause();
+	spin->spent += spin->gap;
+	if (spin->gap < spin->gap_most)
+		spin->gap *= 2;
+	return true;
+}
+
+void weft__spin_end(struct weft__spin *spin, bool worked)
+{
+	if (spin->counted)
+		weft_sub_relaxed(&lookers.count, 1);
+	if (worked && spin->spent > 0)
+		weft__spin_report(spin->parker, true);
+}
