@@ -91,12 +91,16 @@ foreach(source IN LISTS sources)
 	weft_test_entry(example/${name} example ${weft_timeout} example_${name})
 endforeach()
 
+set(weft_script_timeout 120)
+if(WEFT_SANITIZE)
+	set(weft_script_timeout 360)
+endif()
 foreach(dir api cli)
 	file(GLOB scripts CONFIGURE_DEPENDS test/${dir}/*.sh)
 	foreach(script IN LISTS scripts)
 		get_filename_component(name ${script} NAME_WE)
 		string(REGEX REPLACE "_test$" "" name ${name})
-		weft_test_entry(${dir}/${name} ${dir} 120 sh ${script})
+		weft_test_entry(${dir}/${name} ${dir} ${weft_script_timeout} sh ${script})
 		set_property(TEST ${dir}/${name} APPEND PROPERTY ENVIRONMENT
 			"WEFT=${CMAKE_CURRENT_BINARY_DIR}/weft"
 			"WEFT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR}"
