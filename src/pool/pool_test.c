@@ -540,6 +540,35 @@ TEST(idle_pool_uses_no_cpu)
 	weft_pool_free(pool);
 }
 
+/* The one that stays has an offer out, which the thread is not needed for. */
+static void offer_and_wait_root(weft_par par, void *arg)
+{
+	static weft_event never;
+	int64_t before;
+	weft_job job;
+
+	CHECK_EQ(weft_event_wait(&both_inside), 0);
+	weft_fork(par, &job, came_job);
+	before = cpu_time_us();
+	CHECK_EQ(weft_event_wait_until(&never, weft_after_ms(300)), -ETIMEDOUT);
+	*(int64_t *)arg = cpu_time_us() - before;
+	weft_join(par, &job, came_job);
+	weft_event_set(&offered);
+}
+
+TEST(thread_that_is_not_needed_uses_no_cpu_though_there_are_offers)
+{
+	weft_thread *thread;
+	int64_t used_us;
+
+	shared = pool_of(2);
+	CHECK_EQ(weft_thread_spawn(&thread, leaves_early, NULL, NULL), 0);
+	weft__pool_run_eager(shared, offer_and_wait_root, &used_us);
+	CHECK_LT(used_us, 20000);
+	weft_thread_join(thread, NULL);
+	weft_pool_free(shared);
+}
+
 TEST(counters_tell_what_happened)
 {
 	weft_pool *pool = pool_of(2);
