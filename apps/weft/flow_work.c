@@ -32,13 +32,6 @@ static void tally_add(weft_atomic_u64 *counter, uint64_t n)
 	weft_store_relaxed(counter, weft_load_relaxed(counter) + n);
 }
 
-/* Lets idle workers of the pool have the loops that nobody runs yet. */
-static void share(struct flow_worker *w)
-{
-	if (WEFT_UNLIKELY(weft_load_relaxed(&w->par.worker->want) != 0))
-		weft_pool_promote(w->par);
-}
-
 /* Hands the finished items over. When cancelled they may stay; flow_run() looks
  * for them. */
 static void hand_over(struct flow_worker *w)
@@ -68,7 +61,7 @@ static int after_piece(void *arg, size_t bytes)
 	struct flow_worker *w = arg;
 
 	tally_add(&w->bytes, bytes);
-	share(w);
+	weft_par_poll(w->par); /* idle workers take loops that nobody runs yet */
 	return weft_cancelled() ? -ECANCELED : 0;
 }
 
@@ -147,7 +140,7 @@ static void work(weft_par par, weft_job *job)
 
 	w->par = par;
 	while (!weft_cancelled() && next_item(w, &item) == 0) {
-		share(w);
+		weft_par_poll(w->par); /* idle workers take loops that nobody runs yet */
 		if (item_hash(w, item))
 			finished(w, item);
 		else

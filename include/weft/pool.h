@@ -143,9 +143,11 @@ WEFT_API void weft_pool_stats_read(const weft_pool *pool, weft_pool_stats *out);
 WEFT_API void weft_pool_promote(weft_par par);
 WEFT_API bool weft_pool_await(weft_par par, weft_job *job);
 
-/* weft_fork() and weft_join() as functions, for languages that cannot inline C. */
+/* weft_fork(), weft_join() and weft_par_poll() as functions, for languages that cannot
+ * inline C. */
 WEFT_API weft_par weft_pool_fork(weft_par par, weft_job *job, weft_job_fn run);
 WEFT_API void weft_pool_join(weft_par par, weft_job *job, weft_job_fn run);
+WEFT_API void weft_pool_poll(weft_par par);
 
 /* Forks: `job` may run elsewhere, at the latest it runs in weft_join(). Returns
  * what calls made until then must be passed. Never blocks, cannot fail. `job` must
@@ -173,6 +175,14 @@ static inline void weft_join(weft_par par, weft_job *job, weft_job_fn run)
 		weft_pool_promote(par);
 	}
 	run(par, job);
+}
+
+/* For a job that computes for long without forking: hands out what was forked
+ * before, if somebody idle asks. One load when nobody does; never blocks. */
+static inline void weft_par_poll(weft_par par)
+{
+	if (WEFT_UNLIKELY(weft_load_relaxed(&par.worker->want) != 0))
+		weft_pool_promote(par);
 }
 
 WEFT_END_DECLS

@@ -237,3 +237,8 @@ void weft_pool_join(weft_par par, weft_job *job, weft_job_fn run)
 {
 	weft_join(par, job, run);
 }
+
+void weft_pool_poll(weft_par par)
+{
+	weft_par_poll(par);
+}
