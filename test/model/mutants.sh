@@ -15,7 +15,8 @@
 #     - lines that are taken out, one after the other as they stand in the file
 #     + lines that come in their place
 #
-# WEFT_MUTANTS=patches leaves out the first kind. The last line is `N passed, N failed`; exit 1 if one survived.
+# WEFT_MUTANTS=patches leaves out the first kind. The last line is `N passed, N failed`;
+# exit 1 if one survived.
 set -u
 build=${1:?BUILD}
 filter=${2-}
@@ -25,7 +26,8 @@ mkdir -p "$work"
 passed=0 failed=0
 
 if [ "${WEFT_MUTANTS-}" != patches ]; then
-	"$build/test/model/weft-model" --mutants "$filter" 2>&1 | tee "$work/log" | grep -v ' passed, '
+	"$build/test/model/weft-model" --mutants "$filter" 2>&1 | tee "$work/log" |
+		grep -v ' passed, '
 	passed=$(sed -n '$s/^\([0-9]*\) passed, .*/\1/p' "$work/log")
 	failed=$(sed -n '$s/.* passed, \([0-9]*\) failed$/\1/p' "$work/log")
 	: "${passed:=0}" "${failed:=1}"
