@@ -50,6 +50,7 @@ if(WEFT_TESTS)
 	set_target_properties(weft_model_tests PROPERTIES OUTPUT_NAME weft-model
 		RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/test/model")
 	target_compile_definitions(weft_model_tests PRIVATE
+		WEFT_SOURCES="${PROJECT_SOURCE_DIR}"
 		WEFT_MUTANTS_TXT="${PROJECT_SOURCE_DIR}/test/model/mutants.txt")
 	# It is not instrumented: it runs outside of the model, and long.
 	set_source_files_properties(test/model/axioms.c PROPERTIES

@@ -68,6 +68,7 @@ struct node {
 	uint8_t preemptions; /* before this decision */
 	bool previous_ready; /* so that choosing another is a preemption */
 	uint16_t enabled;    /* sets of threads */
+	uint16_t timers;     /* those that run because their timer fires: no preemption */
 	uint16_t backtrack;
 	uint16_t done;
 	uint16_t sleep;
@@ -151,6 +152,7 @@ struct model {
 	uint32_t preemptions;
 	int bound; /* -1: none */
 	struct op last_op;
+	uint16_t woken; /* by the last step: what they announced will not come */
 	const uint8_t *token;
 	size_t token_length;
 
@@ -192,6 +194,7 @@ int weft__path_preemptions(void);
 void weft__races_begin(void);
 /* The thread makes its pending step by the decision at `place`. */
 void weft__races_step(struct model_thread *t, uint32_t place);
+void weft__races_woken(const struct model_thread *t);
 bool weft__op_independent(const struct op *a, const struct op *b);
 
 /* ---- thread.c -------------------------------------------------------------------------- */

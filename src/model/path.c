@@ -39,6 +39,21 @@ static uint16_t enabled_set(void)
 	return set;
 }
 
+static uint16_t timer_set(uint16_t enabled)
+{
+	uint16_t set = 0;
+
+	for (int i = 0; i < M.count; i++)
+		if ((enabled & (1u << i)) && M.threads[i].state == ASLEEP)
+			set |= (uint16_t)(1u << i);
+	return set;
+}
+
+static bool is_preemption(const struct node *n, int thread)
+{
+	return n->previous_ready && thread != n->previous && !(n->timers & (1u << thread));
+}
+
 /* Nobody can run. Loops that look at the clock may end when time passes. */
 static bool time_passes(void)
 {
@@ -88,9 +103,12 @@ static int choose_pct(uint16_t set)
 	return best;
 }
 
-/* The thread to go on with by default, of those in `set`. */
+/* The thread to go on with by default, of those in `set`: timers fire last. */
 static int choose_default(uint16_t set, int previous)
 {
+	const uint16_t awake = set & (uint16_t)~timer_set(set);
+
+	set = awake ? awake : set;
 	if (previous >= 0 && (set & (1u << previous)))
 		return previous;
 	return lowest(set);
@@ -113,6 +131,7 @@ static uint16_t sleep_set(uint32_t place)
 	if (!parent)
 		return 0;
 	candidates = (uint16_t)((parent->sleep | parent->done) & ~(1u << parent->chosen));
+	candidates &= (uint16_t)~M.woken;
 	for (; candidates; candidates &= (uint16_t)(candidates - 1)) {
 		int q = lowest(candidates);
 
@@ -129,6 +148,7 @@ static bool node_new(struct node *n, uint16_t enabled)
 	uint16_t open = enabled;
 
 	*n = (struct node){ .kind = DECIDE_THREAD, .enabled = enabled };
+	n->timers = timer_set(enabled);
 	n->previous = (uint8_t)(previous < 0 ? 0 : previous);
 	n->previous_ready = M.self && M.self->state == READY && !M.self->yields;
 	n->preemptions = (uint8_t)(M.preemptions < 255 ? M.preemptions : 255);
@@ -154,7 +174,7 @@ static bool node_new(struct node *n, uint16_t enabled)
 
 static void count_preemption(const struct node *n)
 {
-	if (n->previous_ready && n->chosen != n->previous)
+	if (is_preemption(n, n->chosen))
 		M.preemptions++;
 }
 
@@ -162,6 +182,7 @@ static void count_preemption(const struct node *n)
 static void node_replay(struct node *n, uint16_t enabled)
 {
 	*n = (struct node){ .kind = DECIDE_THREAD, .enabled = enabled };
+	n->timers = timer_set(enabled);
 	n->previous = (uint8_t)(M.self ? M.self->index : 0);
 	n->previous_ready = M.self && M.self->state == READY && !M.self->yields;
 	if (enabled & (enabled - 1)) {
@@ -200,6 +221,7 @@ struct model_thread *weft__path_thread(void)
 		     "a program under the model checker did not do the same again");
 	count_preemption(n);
 	M.last_op = M.threads[n->chosen].pending;
+	M.woken = 0;
 	weft__races_step(&M.threads[n->chosen], M.place);
 	M.place++;
 	return &M.threads[n->chosen];
@@ -257,9 +279,7 @@ int weft__path_value(int count, uint32_t allowed)
 
 static bool within_bound(const struct node *n, int thread)
 {
-	int cost = n->previous_ready && thread != n->previous;
-
-	return M.bound < 0 || n->preemptions + cost <= M.bound;
+	return M.bound < 0 || n->preemptions + is_preemption(n, thread) <= M.bound;
 }
 
 static bool node_next(struct node *n)

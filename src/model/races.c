@@ -149,20 +149,40 @@ static void add_thread(const struct model_thread *t, uint32_t place)
 	n->backtrack |= own ? own : n->enabled;
 }
 
-/* Where the turn began in which the step of this place was made. */
+/* Where the turn began in which the step of this place was made: a turn ends where
+ * its thread could not go on, even if it is the one that goes on after all. */
 static uint32_t turn_begin(uint32_t place)
 {
 	const int thread = M.path[place].chosen;
 	uint32_t begin = place;
 
-	for (uint32_t i = place; i-- > 0;) {
+	for (uint32_t i = place + 1; i-- > 0;) {
 		if (M.path[i].kind != DECIDE_THREAD)
 			continue;
 		if (M.path[i].chosen != thread)
 			break;
 		begin = i;
+		if (!M.path[i].previous_ready)
+			break;
 	}
 	return begin;
+}
+
+/* With a bound: at the beginnings of the turns before, back to where trying t costs
+ * no preemption. */
+static void add_at_turns(const struct model_thread *t, uint32_t place)
+{
+	for (;;) {
+		const struct node *n;
+
+		place = turn_begin(place);
+		n = &M.path[place];
+		add_thread(t, place);
+		if (!(n->previous_ready && n->previous != t->index) || place == 0)
+			return;
+		while (place > 0 && M.path[--place].kind != DECIDE_THREAD)
+			;
+	}
 }
 
 /* Places that race with the step being made. */
@@ -192,9 +212,12 @@ static void races_with(const struct model_thread *t, const struct object *o, boo
 static void races_add(const struct model_thread *t, uint32_t now)
 {
 	for (int i = 0; now + 1 >= M.length && i < raced_count; i++) {
-		add_initial(t, raced[i], now);
-		if (M.bound >= 0)
-			add_thread(t, turn_begin(raced[i]));
+		if (M.bound < 0) {
+			add_initial(t, raced[i], now);
+		} else { /* an initial that was tried may have been cut by the bound */
+			add_thread(t, raced[i]);
+			add_at_turns(t, raced[i]);
+		}
 	}
 }
 
@@ -255,4 +278,18 @@ void weft__races_step(struct model_thread *t, uint32_t place)
 	for (int i = 0; i < 3; i++)
 		if (o[i])
 			object_note(t, o[i], writes[i], place);
+}
+
+/* The step being made wakes t before its timer fires, so that the step of the timer,
+ * which t announced, will not be made: it is one that races with this one. */
+void weft__races_woken(const struct model_thread *t)
+{
+	const uint32_t place = M.place - 1;
+
+	M.woken |= (uint16_t)(1u << t->index);
+	if (!M.reduce || place + 1 < M.length)
+		return;
+	add_thread(t, place);
+	if (M.bound >= 0)
+		add_at_turns(t, place);
 }

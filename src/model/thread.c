@@ -358,6 +358,8 @@ void weft__model_futex_wake(const void *word, int count)
 	if (weft__mutant_is(MUTANT_DROP, "futex wake"))
 		return;
 	for (; woken < count && (t = first_asleep((uintptr_t)word)) != NULL; woken++) {
+		if (t->timed)
+			weft__races_woken(t);
 		t->woken = true;
 		t->timed = false;
 		t->state = READY;

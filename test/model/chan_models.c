@@ -177,6 +177,26 @@ FLAVOURS(in_order, .preemptions = 2, .preemptions_long = 3);
 MODEL_OF(ring_of_two_in_order, in_order, .arg = (void *)2, .covers = CHAN, .preemptions = 2,
 	 .preemptions_long = 3);
 
+/* Full, and a sender comes as room is made. */
+static void room_is_made(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *s = party_new(chan, 2, 1), *r = party_new(chan, 0, 1);
+	struct block *b = block_new(1);
+
+	WEFT_CHECK(weft_chan_try_send(chan, &b) == 0);
+	SPAWN(sender, s);
+	receiver(r);
+	weft_check_join(1);
+	receiver(r);
+	WEFT_CHECK(r->sum == 3);
+	weft_chan_release(chan);
+	weft_check_free(s);
+	weft_check_free(r);
+}
+
+MODEL_OF(ring_room_is_made, room_is_made, .arg = (void *)1, .covers = CHAN);
+
 static void two_senders(void *arg)
 {
 	weft_chan *chan = chan_of(arg);

@@ -65,7 +65,14 @@ static void acquire_one(void *arg)
 	struct counted *c = arg;
 
 	WEFT_CHECK(weft_semaphore_acquire(&c->semaphore, 1) == 0);
+	WEFT_CHECK(c->gave == 1); /* what came before the release is visible */
 	c->got++;
+	weft_semaphore_release(&c->semaphore, 1);
+}
+
+static void give_one(struct counted *c)
+{
+	c->gave = 1;
 	weft_semaphore_release(&c->semaphore, 1);
 }
 
@@ -76,7 +83,7 @@ MODEL(semaphore_permit_is_not_swallowed, .covers = SYNC, .preemptions = 2)
 
 	SPAWN(acquire_until, c);
 	SPAWN(acquire_one, c);
-	weft_semaphore_release(&c->semaphore, 1);
+	give_one(c);
 	weft_check_join(1);
 	weft_check_join(2);
 	WEFT_CHECK(c->got == 1);
@@ -111,7 +118,7 @@ MODEL(semaphore_first_wants_more, .covers = SYNC, .preemptions = 2)
 
 	SPAWN(acquire_two, c);
 	SPAWN(acquire_one, c);
-	weft_semaphore_release(&c->semaphore, 1);
+	give_one(c);
 	weft_check_join(1);
 	weft_check_join(2);
 	WEFT_CHECK(weft_semaphore_permits(&c->semaphore) == 1);
@@ -133,6 +140,29 @@ MODEL(semaphore_cancelled, .covers = SYNC, .preemptions = 2)
 	SPAWN(acquirer_with_token, c);
 	SPAWN(acquire_one, c);
 	weft_token_cancel(&c->token);
+	give_one(c);
+	weft_check_join(1);
+	weft_check_join(2);
+	WEFT_CHECK(weft_semaphore_permits(&c->semaphore) == 1);
+	weft_check_free(c);
+}
+
+/* The first waiter is passed over and counts as starved, while another takes what
+ * there is without waiting. */
+static void take_if_there(void *arg)
+{
+	struct counted *c = arg;
+
+	if (weft_semaphore_try_acquire(&c->semaphore, 1))
+		weft_semaphore_release(&c->semaphore, 1);
+}
+
+MODEL(semaphore_starved, .covers = SYNC, .preemptions = 2, .preemptions_long = 3)
+{
+	struct counted *c = weft_check_alloc(sizeof(*c));
+
+	SPAWN(acquire_two, c);
+	SPAWN(take_if_there, c);
 	weft_semaphore_release(&c->semaphore, 1);
 	weft_check_join(1);
 	weft_check_join(2);
@@ -219,6 +249,41 @@ MODEL(waitgroup_timed, .covers = SYNC, .preemptions = 3)
 	if (err == 0)
 		WEFT_CHECK(w->done[0] == 1);
 	weft_check_join(1);
+	weft_check_free(w);
+}
+
+/* A waiter that gave up, and comes again: then it finds the count 0, and the last
+ * done perhaps still inside. */
+MODEL(waitgroup_waits_again_and_frees, .covers = SYNC, .preemptions = 3)
+{
+	struct work *w = weft_check_alloc(sizeof(*w));
+
+	weft_waitgroup_add(&w->group, 1);
+	SPAWN(work_first, w);
+	if (weft_waitgroup_wait_until(&w->group, SOON) != 0)
+		WEFT_CHECK(weft_waitgroup_wait(&w->group) == 0);
+	WEFT_CHECK(w->done[0] == 1);
+	weft_check_free(w);
+}
+
+static void work_and_add(void *arg)
+{
+	struct work *w = arg;
+
+	weft_waitgroup_add(&w->group, 1);
+	weft_waitgroup_done(&w->group);
+	work_second(w);
+}
+
+MODEL(waitgroup_adds_meanwhile, .covers = SYNC, .preemptions = 2)
+{
+	struct work *w = weft_check_alloc(sizeof(*w));
+
+	weft_waitgroup_add(&w->group, 2);
+	SPAWN(work_and_add, w);
+	SPAWN(work_first, w);
+	WEFT_CHECK(weft_waitgroup_wait(&w->group) == 0);
+	WEFT_CHECK(w->done[0] == 1 && w->done[1] == 1);
 	weft_check_free(w);
 }
 

@@ -54,4 +54,8 @@ void litmus_run(const struct litmus *test, int mode, int preemptions, struct lit
 /* Adds an outcome, if it is new, and keeps the set sorted. */
 void litmus_add(struct litmus_set *set, uint64_t outcome);
 
+/* sleep_tests.c: whether the reduced search agrees with the full one on a random
+ * program that sleeps and wakes. */
+bool sleepers_agree(uint64_t seed);
+
 #endif

@@ -215,4 +215,5 @@ void litmus_all(const char *filter, bool is_long, int *passed, int *failed)
 	random_all("litmus random, axioms", filter, random_axioms, 2000 * times, passed, failed);
 	random_all("litmus random, reduction", filter, random_reduction, 60 * times, passed,
 		   failed);
+	random_all("litmus random, sleepers", filter, sleepers_agree, 40 * times, passed, failed);
 }

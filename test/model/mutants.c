@@ -7,7 +7,7 @@
  * The places are those that the models come by. A mutant that survives is a
  * missing model, or changes nothing, and then mutants.txt says why:
  *
- *     file | expression | mutation | the reason, a sentence
+ *     file | function | expression | mutation | the reason, a sentence
  *
  * (Left-out checks and moved unlocks are patches of the source: see mutants.sh.)
  */
@@ -25,11 +25,11 @@ struct mutant {
 	enum mutation mutation;
 	const char *site;
 	int order;
-	char file[64], expression[80], what[48];
+	char file[64], function[64], expression[80], what[48];
 };
 
 struct reason {
-	char file[64], expression[80], what[48], text[400];
+	char file[64], function[64], expression[80], what[48], text[400];
 };
 
 static struct mutant mutants[MUTANTS];
@@ -63,6 +63,7 @@ static void reasons_read(void)
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
 		field(r->file, sizeof(r->file), &at);
+		field(r->function, sizeof(r->function), &at);
 		field(r->expression, sizeof(r->expression), &at);
 		field(r->what, sizeof(r->what), &at);
 		field(r->text, sizeof(r->text), &at);
@@ -77,14 +78,38 @@ static const char *reason_of(const struct mutant *m)
 	for (int i = 0; i < reasons_count; i++) {
 		const struct reason *r = &reasons[i];
 
-		if (strcmp(r->file, m->file) == 0 && strcmp(r->expression, m->expression) == 0 &&
-		    strcmp(r->what, m->what) == 0)
+		if (strcmp(r->file, m->file) == 0 && strcmp(r->function, m->function) == 0 &&
+		    strcmp(r->expression, m->expression) == 0 && strcmp(r->what, m->what) == 0)
 			return r->text;
 	}
 	return NULL;
 }
 
 /* ---- which ------------------------------------------------------------------------- */
+
+/* The function that the line stands in: the latest name before a bracket in a line
+ * that begins in column 0. */
+static void function_of(const char *file, int at, char *out, size_t size)
+{
+	char path[512], line[256];
+	FILE *f;
+
+	*out = 0;
+	snprintf(path, sizeof(path), "%s/%s", WEFT_SOURCES, file);
+	f = fopen(path, "r");
+	while (f && at-- > 0 && fgets(line, sizeof(line), f)) {
+		size_t end = strcspn(line, "("), begin = end;
+
+		if (!line[end] || line[0] == ' ' || line[0] == '\t' || line[0] == '/' ||
+		    line[0] == '#')
+			continue;
+		while (begin > 0 && line[begin - 1] != ' ' && line[begin - 1] != '*')
+			begin--;
+		snprintf(out, size, "%.*s", (int)(end - begin), line + begin);
+	}
+	if (f)
+		fclose(f);
+}
 
 static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s, int order)
 {
@@ -99,6 +124,7 @@ static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s
 	m->order = order;
 	snprintf(m->file, sizeof(m->file), "%.*s", (int)(colon - s->site), s->site);
 	snprintf(m->expression, sizeof(m->expression), "%s", blank + 1);
+	function_of(m->file, atoi(colon + 1), m->function, sizeof(m->function));
 	if (mutation == MUTANT_SPLIT)
 		snprintf(m->what, sizeof(m->what), "%s torn", s->kind);
 	else
