@@ -7,8 +7,9 @@
  * almost any wake-up that is lost stops the whole loop, and an alarm tells. (In
  * chan_stress.c the next message or the next time-out would hide it.) Each party
  * waits in a style of its own: plainly, in a select beside a channel that stays
- * empty, with deadlines and cancelled tokens, or as a future that gives up and
- * begins anew when it is notified.
+ * empty, with deadlines and cancelled tokens, or as a future that gives up when it
+ * is notified, to begin anew or, if it serves, for good. Large elements take long
+ * to copy, so that values are published out of order.
  *
  * WEFT_STRESS_OPS and WEFT_STRESS_SEED as in chan_stress.c.
  */
@@ -28,13 +29,19 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CLIENTS_MOST = 6, SERVERS_MOST = 4, HANG_SECONDS = 60, OPS_DEFAULT = 300000 };
+enum {
+	CLIENTS_MOST = 6,
+	SERVERS_MOST = 4,
+	HANG_SECONDS = 60,
+	OPS_DEFAULT = 300000,
+	SIZE_MOST = 65536
+};
 
 enum style { PLAIN, SELECT, RESTLESS, FUTURE, STYLES };
 
 static struct round {
 	weft_chan *ask, *answer, *never;
-	size_t capacity_ask, capacity_answer;
+	size_t capacity_ask, capacity_answer, size;
 	int clients, servers, styles; /* styles: of STYLES, those in use */
 	int turns;                    /* of a client */
 	uint64_t seed;
@@ -46,7 +53,7 @@ struct party {
 	enum style style;
 	bool is_client;
 	int turns;
-	uint64_t value;
+	unsigned char *element; /* its first eight bytes count */
 	/* Of a future: */
 	weft_case one;
 	bool begun, receives;
@@ -61,15 +68,14 @@ static bool chance(struct party *p, uint32_t of)
 
 static weft_case draw_case(struct party *p, weft_chan *chan, bool sends)
 {
-	return sends ? weft_case_send(chan, &p->value) : weft_case_recv(chan, &p->value);
+	return sends ? weft_case_send(chan, p->element) : weft_case_recv(chan, p->element);
 }
 
 /* ---- one send or receive, in the party's style ------------------------------------- */
 
 static int by_select(struct party *p, weft_chan *chan, bool sends)
 {
-	uint64_t unused;
-	weft_case cases[] = { weft_case_recv(round_.never, &unused), draw_case(p, chan, sends) };
+	weft_case cases[] = { weft_case_recv(round_.never, NULL), draw_case(p, chan, sends) };
 
 	CHECK_EQ(chance(p, 2) ? weft_select(cases, 2, WEFT_NEVER)
 			      : weft_select_biased(cases, 2, WEFT_NEVER),
@@ -92,8 +98,8 @@ static int restlessly(struct party *p, weft_chan *chan, bool sends)
 		if (chance(p, 16))
 			weft_token_cancel(&token);
 		weft_ambient_set(&token);
-		err = sends ? weft_chan_send_until(chan, &p->value, deadline)
-			    : weft_chan_recv_until(chan, &p->value, deadline);
+		err = sends ? weft_chan_send_until(chan, p->element, deadline)
+			    : weft_chan_recv_until(chan, p->element, deadline);
 		weft_ambient_set(NULL);
 	} while (err == -ETIMEDOUT || err == -ECANCELED);
 	return err;
@@ -104,7 +110,8 @@ static int transfer(struct party *p, weft_chan *chan, bool sends)
 	switch (p->style) {
 	case SELECT: return by_select(p, chan, sends);
 	case RESTLESS: return restlessly(p, chan, sends);
-	default: return sends ? weft_chan_send(chan, &p->value) : weft_chan_recv(chan, &p->value);
+	default:
+		return sends ? weft_chan_send(chan, p->element) : weft_chan_recv(chan, p->element);
 	}
 }
 
@@ -112,13 +119,18 @@ static int transfer(struct party *p, weft_chan *chan, bool sends)
 
 static void client_asks(struct party *p)
 {
-	p->value = weft__rng_next(&p->rng);
-	weft_add_relaxed(&round_.asked, p->value);
+	uint64_t value = weft__rng_next(&p->rng);
+
+	memcpy(p->element, &value, sizeof(value));
+	weft_add_relaxed(&round_.asked, value);
 }
 
 static void client_is_answered(struct party *p)
 {
-	weft_add_relaxed(&round_.answered, p->value);
+	uint64_t value;
+
+	memcpy(&value, p->element, sizeof(value));
+	weft_add_relaxed(&round_.answered, value);
 	p->turns--;
 }
 
@@ -163,6 +175,19 @@ static bool future_completed(struct party *p)
 	return p->is_client && p->turns == 0;
 }
 
+/* Gives up, as like as not just when it has been notified. A server may do so for
+ * good as long as it owes no answer; then another one has to take over. True when
+ * the party has ended. */
+static bool future_leaves(struct poll_task *task, struct party *p)
+{
+	if (weft__poll_drop(&task->poll) == 0)
+		return future_completed(p);
+	if (!p->is_client && p->receives && chance(p, 4))
+		return true;
+	poll_task_begin(task, &p->one, 1);
+	return false;
+}
+
 static bool future_step(struct poll_task *task)
 {
 	struct party *p = task->arg;
@@ -170,18 +195,12 @@ static bool future_step(struct poll_task *task)
 	for (;;) {
 		int chosen;
 
-		if (!p->begun) {
-			future_begin(task, p);
-		} else if (chance(p, 3)) {
-			/* Notified, as like as not; it leaves and comes back. */
-			chosen = weft__poll_drop(&task->poll);
-			if (chosen == 0 && future_completed(p))
+		if (p->begun && chance(p, 3)) {
+			if (future_leaves(task, p))
 				return true;
-			if (chosen == -EAGAIN)
-				poll_task_begin(task, &p->one, 1);
-			if (chosen == 0)
-				continue;
 		}
+		if (!p->begun)
+			future_begin(task, p);
 		chosen = weft__poll_next(&task->poll);
 		if (chosen == -EAGAIN)
 			return false;
@@ -207,12 +226,16 @@ static void run_party(void *arg, int index)
 
 	weft__rng_seed(&p.rng, round_.seed + (uint64_t)(index * 2 + p.is_client));
 	p.style = (enum style)weft__rng_below(&p.rng, STYLES);
-	if (!(round_.styles & 1 << p.style))
+	/* The first server is one that stays. */
+	if (!(round_.styles & 1 << p.style) || (!p.is_client && index == 0))
 		p.style = PLAIN;
+	p.element = calloc(1, round_.size);
+	CHECK_NOT_NULL(p.element);
 	if (p.style == FUTURE)
 		run_future(&p);
 	else
 		run_thread(&p);
+	free(p.element);
 }
 
 /* ---- rounds ----------------------------------------------------------------------------- */
@@ -220,6 +243,7 @@ static void run_party(void *arg, int index)
 static void draw_round(struct weft__rng *rng)
 {
 	static const size_t capacities[] = { 0, 1, 2, 3, 8, WEFT_UNBOUNDED };
+	static const size_t sizes[] = { 8, 8, 8, 500, 10000, SIZE_MOST };
 
 	memset(&round_, 0, sizeof(round_));
 	round_.seed = weft__rng_next(rng);
@@ -228,7 +252,8 @@ static void draw_round(struct weft__rng *rng)
 	round_.clients = 1 + (int)weft__rng_below(rng, CLIENTS_MOST);
 	round_.servers = 1 + (int)weft__rng_below(rng, SERVERS_MOST);
 	round_.styles = (int)weft__rng_below(rng, 1 << STYLES);
-	round_.turns = 1 + (int)weft__rng_below(rng, 400);
+	round_.size = sizes[weft__rng_below(rng, 6)];
+	round_.turns = 1 + (int)weft__rng_below(rng, round_.size > 1000 ? 50 : 400);
 }
 
 static void run_round(void)
@@ -237,9 +262,9 @@ static void run_round(void)
 	static bool yes = true, no = false;
 
 	alarm(HANG_SECONDS);
-	CHECK_EQ(weft_chan_new(&round_.ask, 8, round_.capacity_ask, NULL), 0);
-	CHECK_EQ(weft_chan_new(&round_.answer, 8, round_.capacity_answer, NULL), 0);
-	CHECK_EQ(weft_chan_new(&round_.never, 8, 1, NULL), 0);
+	CHECK_EQ(weft_chan_new(&round_.ask, round_.size, round_.capacity_ask, NULL), 0);
+	CHECK_EQ(weft_chan_new(&round_.answer, round_.size, round_.capacity_answer, NULL), 0);
+	CHECK_EQ(weft_chan_new(&round_.never, 0, 1, NULL), 0);
 	team_add(&servers, round_.servers, run_party, &no);
 	team_add(&clients, round_.clients, run_party, &yes);
 	team_join(&clients);
@@ -270,13 +295,14 @@ static void run_rounds(const char *name, uint64_t ops, struct weft__rng *rng)
 static void on_hang(int sig)
 {
 	char text[256];
-	int len = snprintf(text, sizeof(text),
-			   "a wake-up was lost: capacities %zu and %zu, %d clients, %d servers, "
-			   "styles 0x%x, asked %llu, answered %llu\n",
-			   round_.capacity_ask, round_.capacity_answer, round_.clients,
-			   round_.servers, (unsigned)round_.styles,
-			   (unsigned long long)weft_load_relaxed(&round_.asked),
-			   (unsigned long long)weft_load_relaxed(&round_.answered));
+	int len = snprintf(
+		text, sizeof(text),
+		"a wake-up was lost: capacities %zu and %zu, size %zu, %d clients, %d servers, "
+		"styles 0x%x, asked %llu, answered %llu\n",
+		round_.capacity_ask, round_.capacity_answer, round_.size, round_.clients,
+		round_.servers, (unsigned)round_.styles,
+		(unsigned long long)weft_load_relaxed(&round_.asked),
+		(unsigned long long)weft_load_relaxed(&round_.answered));
 
 	(void)sig;
 	if (write(STDERR_FILENO, text, (size_t)len) < 0)
