@@ -123,14 +123,14 @@ static __attribute__((noinline)) int send_wait(weft_chan *chan, const void *elem
 {
 	weft_case c = weft_case_send(chan, element);
 
-	return weft__block_one(&c, deadline, 0);
+	return weft__block_one(&c, deadline, WEFT__TRIED);
 }
 
 static __attribute__((noinline)) int recv_wait(weft_chan *chan, void *element, int64_t deadline)
 {
 	weft_case c = weft_case_recv(chan, element);
 
-	return weft__block_one(&c, deadline, 0);
+	return weft__block_one(&c, deadline, WEFT__TRIED);
 }
 
 int weft_chan_try_send(weft_chan *chan, const void *element)

@@ -221,7 +221,7 @@ int weft_semaphore_acquire_until(weft_semaphore *semaphore, uint32_t count, int6
 	if (take(semaphore, count, STARVED))
 		return 0;
 	c = weft_case_acquire(semaphore, count);
-	return weft__block_one(&c, deadline, 0);
+	return weft__block_one(&c, deadline, WEFT__TRIED);
 }
 
 bool weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t count)

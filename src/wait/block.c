@@ -187,14 +187,15 @@ static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 }
 
 /* The loop. */
-static int wait_run(struct weft__wait *w, int64_t deadline)
+static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 {
 	int notified = -1, spins = w->count == 1 ? SPIN_ROUNDS : 0;
 
 	for (;;) {
-		int chosen = cases_try(w, notified);
+		int chosen = tried ? -1 : cases_try(w, notified);
 		uint32_t won;
 
+		tried = false;
 		if (chosen >= 0)
 			return chosen;
 		if (w->cancellable && cancel_attempt(&w->cancel))
@@ -228,7 +229,7 @@ int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 	/* A mere sleep: nobody ends it early, and it says nothing about other waits. */
 	if (count == 0)
 		parker->spins = 0;
-	chosen = wait_run(&w, deadline);
+	chosen = wait_run(&w, deadline, flags & WEFT__TRIED);
 	if (count == 0)
 		parker->spins = spins;
 	cases_settle(cases, count);
@@ -242,7 +243,7 @@ int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
 
 	w.one = *c;
 	weft__wait_init(&w, weft__parker_self(), &w.one, 1, flags);
-	err = wait_run(&w, deadline);
+	err = wait_run(&w, deadline, flags & WEFT__TRIED);
 	cases_settle(&w.one, 1);
 	return err == 0 ? w.one.result : err;
 }

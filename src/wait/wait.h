@@ -258,10 +258,11 @@ int weft__win_all(weft_case *head, struct weft__wakes *wakes, uint32_t how, int 
 enum {
 	WEFT__UNCANCELLABLE = 1, /* ignore the ambient token */
 	WEFT__BIASED = 2,        /* first case first, instead of at random */
+	WEFT__TRIED = 4,         /* the caller has just tried, in vain */
 };
 
 /* Waits for one of the cases: its index, -ETIMEDOUT, -ECANCELED. The caller has
- * tried once already, or not: the loop begins with a try. */
+ * tried, or the loop begins with a try. */
 int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags);
 
 /* The same for a single case: its result, or -ETIMEDOUT, -ECANCELED. */
