@@ -68,42 +68,47 @@ static void print_line(const struct model_spec *spec, const weft_check_opts *opt
 	fflush(stdout);
 }
 
-/* Beyond the bound. */
-static bool explore_random(const struct model_spec *spec, weft_check_opts opts, bool is_long,
-			   bool quiet)
+static uint64_t random_runs(const struct model_spec *spec, bool is_long)
 {
-	static const int modes[] = { WEFT_CHECK_RANDOM, WEFT_CHECK_PCT };
-	uint64_t runs = (spec->random ? spec->random : 1000) * (is_long ? 100 : 1);
-	int verdict = WEFT_CHECK_PASSED;
-
-	for (int i = 0; i < 5 && !verdict; i++) {
-		opts.mode = modes[i > 0];
-		opts.depth = i + 1; /* of PCT: 2 to 5 */
-		opts.preemptions = 0;
-		opts.executions = i ? runs / 4 : runs;
-		verdict = weft_check(spec->program, spec->arg, &opts);
-	}
-	if (!quiet)
-		printf("  + %llu random, %llu PCT%s\n", (unsigned long long)runs,
-		       (unsigned long long)runs, verdict ? ": FAIL" : "");
-	return verdict == spec->expects || spec->expects;
+	return (spec->random ? spec->random : 1000) * (is_long ? 100 : 1);
 }
 
-bool model_explore(const struct model_spec *spec, bool is_long, bool quiet)
+/* Beyond the bound: at random, then by PCT with depths 2 to 5. */
+static int explore_random(const struct model_spec *spec, weft_check_opts opts, uint64_t runs)
+{
+	int verdict = WEFT_CHECK_PASSED;
+
+	for (int depth = 1; depth <= 5 && !verdict; depth++) {
+		opts.mode = depth == 1 ? WEFT_CHECK_RANDOM : WEFT_CHECK_PCT;
+		opts.depth = depth;
+		opts.preemptions = 0;
+		opts.executions = depth == 1 ? runs : runs / 4;
+		verdict = weft_check(spec->program, spec->arg, &opts);
+	}
+	return verdict;
+}
+
+bool model_explore(const struct model_spec *spec, bool is_long)
 {
 	weft_check_opts opts = options(spec, is_long);
-	bool good;
+	uint64_t runs = random_runs(spec, is_long);
+	static weft_check_result in_order;
+	int verdict = weft_check(spec->program, spec->arg, &opts);
+	bool good = verdict == spec->expects;
 
-	opts.quiet |= quiet;
-	good = weft_check(spec->program, spec->arg, &opts) == spec->expects;
-	if (!quiet)
-		print_line(spec, &opts, weft_check_last(), good);
-	if (!good || spec->expects) {
-		if (!quiet)
-			printf("\n");
-		return good;
+	in_order = *weft_check_last();
+	if (good && !spec->expects) {
+		verdict = explore_random(spec, opts, runs);
+		good = verdict == WEFT_CHECK_PASSED;
 	}
-	return explore_random(spec, opts, is_long, quiet);
+	print_line(spec, &opts, &in_order, good);
+	if (spec->expects || in_order.verdict)
+		printf("\n");
+	else
+		printf("  + %llu random, %llu PCT%s%s\n", (unsigned long long)runs,
+		       (unsigned long long)runs, verdict ? ": " : "",
+		       verdict ? weft_check_verdict_name(verdict) : "");
+	return good;
 }
 
 static int replay(const char *filter, const char *token)
@@ -127,7 +132,7 @@ static void models_all(const char *filter, bool is_long, bool to_first, int *pas
 	for (const struct model_spec *s = first; s; s = s->next) {
 		if (!strstr(s->name, filter) || (s->long_only && !is_long))
 			continue;
-		if (model_explore(s, is_long, false))
+		if (model_explore(s, is_long))
 			++*passed;
 		else
 			++*failed;

@@ -67,7 +67,7 @@ void mutants_all(const char *filter, int *passed, int *failed);
 
 const struct model_spec *model_first(void);
 
-/* Explores the model; prints a line unless quiet. True if it came out as expected. */
-bool model_explore(const struct model_spec *spec, bool is_long, bool quiet);
+/* Explores the model and prints a line. True if it came out as expected. */
+bool model_explore(const struct model_spec *spec, bool is_long);
 
 #endif
