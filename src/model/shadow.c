@@ -41,6 +41,7 @@ struct record {
 struct granule {
 	uint32_t run;
 	uint8_t used;
+	bool plain; /* some record is of a plain access */
 	struct location *locations;
 	uintptr_t key; /* of strays */
 	struct record records[RECORDS];
@@ -129,6 +130,7 @@ static struct granule *fresh(struct granule *g)
 	if (g->run != M.run) {
 		g->run = M.run;
 		g->used = 0;
+		g->plain = false;
 		g->locations = NULL;
 	}
 	return g;
@@ -247,10 +249,30 @@ static bool races(const struct record *o, const struct record *n)
 	       !(is_atomic(o->access) && is_atomic(n->access)) && !before_now(o);
 }
 
+/* Atomic accesses race with plain ones only; the latest of a thread stands for all of
+ * its kind. */
+static bool atomic_again(struct granule *g, const struct record *n)
+{
+	if (!is_atomic(n->access) || g->plain)
+		return false;
+	for (int i = 0; i < g->used; i++) {
+		struct record *o = &g->records[i];
+
+		if (o->thread == n->thread && o->access == n->access && o->bytes == n->bytes) {
+			*o = *n;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void granule_access(struct granule *g, uintptr_t address, const struct record *n)
 {
 	int kept_records = 0;
 
+	if (atomic_again(g, n))
+		return;
+	g->plain |= !is_atomic(n->access);
 	for (int i = 0; i < g->used; i++) {
 		const struct record *o = &g->records[i];
 

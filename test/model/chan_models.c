@@ -24,6 +24,7 @@ struct party {
 	weft_token token;
 	int sent, received, sum;
 	int first, count;
+	struct block *slot;
 };
 
 static void drop_block(void *element, void *context)
@@ -65,9 +66,10 @@ static struct block *block_new(int value)
 static void send_blocks(struct party *p, int64_t deadline)
 {
 	for (int i = 0; i < p->count; i++) {
-		struct block *b = block_new(p->first + i);
-		int err = weft_chan_send_until(p->chan, &b, deadline);
+		struct block *b = p->slot = block_new(p->first + i);
+		int err = weft_chan_send_until(p->chan, &p->slot, deadline);
 
+		p->slot = NULL; /* it is the sender's again */
 		WEFT_CHECK(err == 0 || err == -EPIPE || err == -ECANCELED ||
 			   (err == -ETIMEDOUT && deadline != WEFT_NEVER));
 		if (err == 0)

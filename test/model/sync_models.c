@@ -147,6 +147,38 @@ MODEL(mutex_cancelled_lock, .covers = SYNC, .preemptions = 2)
 	weft_check_free(g);
 }
 
+static void patient_with_token(void *arg)
+{
+	struct guarded *g = arg;
+
+	weft_ambient_set(&g->token);
+	if (weft_mutex_lock_until(&g->mutex, WEFT_NEVER) == 0)
+		weft_mutex_unlock(&g->mutex);
+}
+
+/* The waiter that was woken finds the mutex taken again, and itself cancelled: it must
+ * tell the one behind it, since the next unlock leaves that to it. */
+MODEL(mutex_designated_waiter_is_cancelled, .covers = SYNC, .preemptions = 2, .seconds = 6,
+      .random = 4000)
+{
+	struct guarded *g = weft_check_alloc(sizeof(*g));
+
+	g->rounds = 1;
+	weft_mutex_lock(&g->mutex);
+	SPAWN(patient_with_token, g);
+	while (weft_load_relaxed(&g->mutex.queue.word) < 16) /* until it is queued */
+		weft_pause();
+	SPAWN(add_locked, g);
+	weft_mutex_unlock(&g->mutex);
+	weft_mutex_lock(&g->mutex);
+	weft_token_cancel(&g->token);
+	weft_mutex_unlock(&g->mutex);
+	weft_check_join(1);
+	weft_check_join(2);
+	WEFT_CHECK(!weft_mutex_is_locked(&g->mutex));
+	weft_check_free(g);
+}
+
 static void try_locker(void *arg)
 {
 	struct guarded *g = arg;
