@@ -42,8 +42,8 @@ BEGIN {
 	allow("future", core)
 	allow("pool", core)
 	allow("par", core " pool")
-	allow("rt", core " map future pool par")
-	allow("io", core " map chan future pool par rt")
+	allow("rt", core " chan")
+	allow("io", core " chan rt")
 	allow("stream", core " map chan future pool par rt")
 	allow("obs", core " map chan future pool par rt io stream")
 	# The model checker's engine; nobody includes it but its tests.
