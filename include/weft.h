@@ -13,10 +13,12 @@
 #include <weft/check.h>
 #include <weft/cond.h>
 #include <weft/event.h>
+#include <weft/fiber.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/par.h>
 #include <weft/pool.h>
+#include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/semaphore.h>
