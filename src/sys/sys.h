@@ -119,6 +119,32 @@ void *weft__alloc_zero(size_t count, size_t size) __attribute__((malloc));
 void *weft__alloc_aligned(size_t alignment, size_t size) __attribute__((malloc));
 void weft__release(void *memory);
 
+/* ---- stacks ------------------------------------------------------------------ */
+
+/* Zeroed pages for many stacks, which cost memory only where they are touched, a
+ * page at a time. NULL when there is no address space. */
+void *weft__stacks_map(size_t size);
+
+/* False when the system has no memory to shrink a mapping: they still are there. */
+bool weft__stacks_unmap(void *stacks, size_t size);
+
+/* Makes whole pages of a mapping ones that nobody can touch, until they are
+ * unmapped. 0 or -ENOMEM; then they are as before. */
+int weft__guard_install(void *guard, size_t size);
+
+/* Gives the memory of whole pages back; they read as zeros then. Guards among them
+ * stay. */
+void weft__pages_drop(void *pages, size_t size);
+
+/* The size of the part of whole pages, from their low end, that was never touched,
+ * or not since it was dropped. */
+size_t weft__pages_untouched(const void *pages, size_t size);
+
+/* Tells tools that watch the stack pointer (valgrind) that a stack lies there, or no
+ * longer does; the number is the tool's. */
+unsigned weft__stack_announce(const void *low, const void *high);
+void weft__stack_retract(unsigned number);
+
 /* ---- the machine ------------------------------------------------------------ */
 
 /* The same as weft_cpus(), with its ingredients. */
