@@ -25,7 +25,8 @@ enum weft__stack_class {
 };
 
 /* Sanitizers make frames larger, and their own calls run on the stack as well. */
-#if WEFT__ASAN || WEFT__TSAN
+#define WEFT__STACK_SANITIZED (WEFT__ASAN || WEFT__TSAN)
+#if WEFT__STACK_SANITIZED
 #define WEFT__STACK_SCALE 4
 #else
 #define WEFT__STACK_SCALE 1
