@@ -12,6 +12,10 @@
 #                           and CC in the environment, label <dir>
 #   bench/                  has a CMakeLists.txt of its own
 #
+# The entries of a _test.c with the line "CTest: on each reactor." run by epoll, and a
+# second time, with ".uring" behind the name, by io_uring (or by epoll again where that
+# is refused).
+#
 # An entry that exits 77 counts as skipped.
 set(weft_timeout 30)
 set(weft_timeout_stress 300)
@@ -46,6 +50,10 @@ function(weft_test_entry name label timeout)
 		SKIP_RETURN_CODE 77 ENVIRONMENT "${weft_test_env}")
 endfunction()
 
+function(weft_test_reactor name reactor)
+	set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT WEFT_REACTOR=${reactor})
+endfunction()
+
 # One program per _test.c and one entry per TEST() in it. The names are read
 # from the source now, and the file is made a dependency of the configuration,
 # so the list follows an edit.
@@ -59,10 +67,17 @@ function(weft_unit_tests label dir)
 		weft_test_program(${target} ${source} test/${label} weft_check ${ARGN})
 		set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
 		file(STRINGS ${source} lines REGEX "^TEST\\(")
+		file(STRINGS ${source} reactors REGEX "^/\\* CTest: on each reactor\\. \\*/$")
 		foreach(line IN LISTS lines)
 			string(REGEX REPLACE "^TEST\\( *([A-Za-z0-9_]+).*" "\\1" case "${line}")
 			weft_test_entry(${label}/${noun}.${case} ${label} ${weft_timeout}
 				${target} ${case})
+			if(reactors)
+				weft_test_reactor(${label}/${noun}.${case} epoll)
+				weft_test_entry(${label}/${noun}.${case}.uring ${label}
+					${weft_timeout} ${target} ${case})
+				weft_test_reactor(${label}/${noun}.${case}.uring uring)
+			endif()
 		endforeach()
 	endforeach()
 endfunction()

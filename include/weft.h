@@ -14,6 +14,7 @@
 #include <weft/cond.h>
 #include <weft/event.h>
 #include <weft/fiber.h>
+#include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/par.h>

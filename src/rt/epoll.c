@@ -74,10 +74,10 @@ static int arm(struct weft__poller *poller, struct weft__pollee *pollee)
 	return weft__readiness_add(epoll_of(poller)->set, pollee->fd, (uintptr_t)pollee);
 }
 
-static bool disarm(struct weft__poller *poller, struct weft__pollee *pollee)
+static enum weft__disarmed disarm(struct weft__poller *poller, struct weft__pollee *pollee)
 {
 	weft__readiness_remove(epoll_of(poller)->set, pollee->fd);
-	return true;
+	return WEFT__DISARMED;
 }
 
 const struct weft__reactor weft__reactor_epoll = {

@@ -55,8 +55,28 @@ int weft__poller_open(struct weft__poller **out, int which)
 		which = WEFT__REACTOR_URING;
 	else if (wish && *wish)
 		return -EINVAL;
-	(void)which;
+	if (which == WEFT__REACTOR_URING && !weft__uring_refusal())
+		return weft__reactor_uring.open(out);
 	return weft__reactor_epoll.open(out);
+}
+
+/* The sentence once it is known; poller.5: release, acquire. */
+static weft_atomic_ptr refusal;
+static const char accepted[] = "";
+
+const char *weft__uring_refusal(void)
+{
+	const char *why = weft_load_acquire(&refusal); /* poller.5 */
+
+	if (!why) {
+		struct weft__uring *ring;
+		int err = weft__uring_open(&ring);
+
+		weft__uring_close(ring);
+		why = err == 0 ? accepted : weft__uring_why(err);
+		weft_store_release(&refusal, (void *)(uintptr_t)why); /* poller.5 */
+	}
+	return why == accepted ? NULL : why;
 }
 
 int weft__poller_kind(const struct weft__poller *poller)
@@ -129,7 +149,7 @@ struct weft__pollee *weft__pollee_new(int fd)
 	weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
 	weft_store_relaxed(&pollee->urgent, false);
 	weft_store_relaxed(&pollee->error, 0);
-	pollee->arming = pollee->removed = false;
+	pollee->armed = pollee->queued = pollee->removed = false;
 	pollee->settled = NULL;
 	pollee->fd = fd;
 	return pollee;
@@ -241,8 +261,13 @@ int weft__pollee_register(struct weft__pollee *pollee)
 
 void weft__pollee_finish(struct weft__pollee *pollee)
 {
-	weft_event *settled = pollee->settled;
+	weft_event *settled;
 
+	weft__gate_enter(&pollee->gate);
+	settled = pollee->settled;
+	pollee->poller = NULL;
+	weft_store_relaxed(&pollee->registered, false);
+	weft__gate_leave(&pollee->gate);
 	if (pollee->fd >= 0)
 		(void)weft__fd_close(pollee->fd);
 	store_give(pollee);
@@ -250,35 +275,40 @@ void weft__pollee_finish(struct weft__pollee *pollee)
 		weft_event_set(settled);
 }
 
-/* Takes the registration away; false if finish will be called. */
-static bool pollee_disarm(struct weft__pollee *pollee)
+/* Takes the registration away. */
+static enum weft__disarmed pollee_disarm(struct weft__pollee *pollee, weft_event *settled)
 {
-	bool done = true;
+	enum weft__disarmed how = WEFT__DISARMED;
 
-	for (int side = 0; side < WEFT__SIDES; side++)
-		WEFT__ASSERT(!weft__waitq_head(weft_load_relaxed(&pollee->queue[side].word)),
-			     "a descriptor was closed while somebody waits for it");
 	weft__gate_enter(&pollee->gate);
-	if (pollee->poller) {
-		done = pollee->poller->reactor->disarm(pollee->poller, pollee);
-		if (done) {
-			pollee->poller = NULL;
-			weft_store_relaxed(&pollee->registered, false);
-		}
-	}
+	if (pollee->poller)
+		how = pollee->poller->reactor->disarm(pollee->poller, pollee);
+	if (how == WEFT__DISARMED_LATER)
+		pollee->settled = settled;
+	else
+		pollee->fd = -1;
+	pollee->removed = true;
 	weft__gate_leave(&pollee->gate);
-	return done;
+	return how;
 }
 
 void weft__pollee_close(struct weft__pollee *pollee, bool settle)
 {
 	weft_event settled = WEFT_EVENT_INIT;
+	const int fd = pollee->fd;
+	enum weft__disarmed how;
 
-	pollee->settled = settle ? &settled : NULL;
-	if (pollee_disarm(pollee))
-		weft__pollee_finish(pollee);
-	if (settle)
+	for (int side = 0; side < WEFT__SIDES; side++)
+		WEFT__ASSERT(!weft__waitq_head(weft_load_relaxed(&pollee->queue[side].word)),
+			     "a descriptor was closed while somebody waits for it");
+	how = pollee_disarm(pollee, settle ? &settled : NULL);
+	/* From here on the pollee is another's, unless it is ours alone. */
+	if (how != WEFT__DISARMED_LATER)
+		(void)weft__fd_close(fd);
+	else if (settle)
 		weft__event_await(&settled);
+	if (how == WEFT__DISARMED)
+		weft__pollee_finish(pollee);
 }
 
 /* Everything that is registered with a poller that is about to go. */
@@ -296,7 +326,7 @@ static void poller_abandon(struct weft__poller *poller)
 			removed = found && pollee->removed;
 			if (found) {
 				pollee->poller = NULL;
-				pollee->arming = false;
+				pollee->armed = pollee->queued = false;
 				weft_store_release(&pollee->registered, false); /* poller.2 */
 			}
 			weft__gate_leave(&pollee->gate);
@@ -312,8 +342,8 @@ void weft__poller_close(struct weft__poller *poller)
 {
 	if (!poller)
 		return;
-	poller->reactor->close(poller);
 	poller_abandon(poller);
+	poller->reactor->close(poller);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -387,25 +417,28 @@ int weft__pollee_wait(struct weft__pollee *pollee, int side, int64_t deadline, u
 	return err;
 }
 
-/* The same for a select: looks at the descriptor, and leaves the edge to the call that
- * will follow. */
+/* The same for a select: looks at the descriptor itself, since calls that succeed
+ * leave no edge behind, and leaves the edge to the call that will follow. */
 static bool ready_attempt(weft_case *c)
 {
 	struct weft__pollee *pollee = c->object;
-	int how;
+	const unsigned wanted = c->need == WEFT__TO_READ ? WEFT__READABLE : WEFT__WRITABLE;
+	weft_waitq *q = case_queue(c);
+	bool edge = c->notified;
 
-	c->result = weft__pollee_register(pollee);
-	if (c->result < 0)
-		return true;
-	if (!edge_attempt(c))
-		return false;
-	how = weft__fd_ready(pollee->fd,
-			     c->need == WEFT__TO_READ ? WEFT__READABLE : WEFT__WRITABLE);
-	if (how == 0) {
+	if (weft_load_relaxed(&q->word) & EDGE)
+		edge |= (weft_and_acq_rel(&q->word, ~EDGE) & EDGE) != 0;
+	c->result = weft__fd_ready(pollee->fd, wanted);
+	if (c->result == 0) {
 		weft__pollee_in_vain(pollee, (int)c->need);
-		return false;
+		c->result = weft__pollee_register(pollee);
+		return c->result < 0;
 	}
-	queue_edge(case_queue(c), false, 0);
+	if (c->result > 0) {
+		c->result = 0;
+		if (edge)
+			queue_edge(q, false, 0);
+	}
 	return true;
 }
 
@@ -423,4 +456,31 @@ weft_case weft__pollee_case(struct weft__pollee *pollee, int side)
 
 	c.need = (uint32_t)side;
 	return c;
+}
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+struct weft__poller *weft__poller_for_ops(void)
+{
+	return owned && owned->reactor->start ? owned : NULL;
+}
+
+void weft__op_done(struct weft__op *op, int result)
+{
+	op->result = result;
+	weft_event_set(&op->done);
+}
+
+int weft__poller_run(struct weft__poller *poller, struct weft__op *op, int64_t deadline)
+{
+	int err;
+
+	op->done = (weft_event)WEFT_EVENT_INIT;
+	poller->reactor->start(poller, op);
+	err = weft_event_wait_until(&op->done, deadline);
+	if (err == 0)
+		return op->result;
+	poller->reactor->stop(poller, op);
+	weft__event_await(&op->done);
+	return op->result == -ECANCELED || op->result == -EINTR ? err : op->result;
 }

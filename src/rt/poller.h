@@ -84,9 +84,8 @@ struct weft__pollee {
 	weft_atomic_u32 edges;
 	weft_atomic_u32 drained; /* the count of edges, plus one, before a read that emptied */
 	weft_atomic_bool registered;
-	weft_atomic_bool urgent; /* the stream has marks, at which reads end early */
-	bool arming;             /* io_uring: its request is on the way */
-	bool removed;            /* io_uring: nobody wants it any more */
+	weft_atomic_bool urgent;     /* the stream has marks, at which reads end early */
+	bool armed, queued, removed; /* of io_uring's: see uring.c */
 	int fd;
 	weft_atomic_i32 error; /* why registering failed, to be told once */
 	weft_waitq gate;       /* guards registration, and what follows */
@@ -139,5 +138,22 @@ static inline bool weft__pollee_empty(const struct weft__pollee *pollee)
 	       weft_load_relaxed(&pollee->registered) &&
 	       !(weft_load_relaxed(&pollee->queue[WEFT__TO_READ].word) & WEFT__B);
 }
+
+/* ---- operations that the kernel carries out --------------------------------------- */
+
+/* Lives in the caller's frame, which stays until the kernel is done with it. */
+struct weft__op {
+	struct weft__uring_op what;
+	int result;
+	weft_event done;
+};
+
+/* The poller that carries out operations of the caller's, or NULL if it has none that
+ * can: then a thread has to do it. */
+struct weft__poller *weft__poller_for_ops(void);
+
+/* Carries out op->what: its result; or -ETIMEDOUT, -ECANCELED when the kernel could be
+ * made to leave it undone. It is over when this returns, in any case. */
+int weft__poller_run(struct weft__poller *poller, struct weft__op *op, int64_t deadline);
 
 #endif

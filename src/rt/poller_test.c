@@ -5,8 +5,10 @@
  * wait. Method: pipes and pairs of sockets, with the poller's owner stepped by the
  * test, or a thread that waits in it.
  */
+/* CTest: on each reactor. */
 #include "rt/poller.h"
 
+#include "at_work_test.h"
 #include "check.h"
 #include "poll_waiter_test.h"
 #include "team_test.h"
@@ -14,7 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,6 +55,22 @@ static void step_all(struct weft__poller *poller)
 {
 	while (weft__poller_wait(poller, 0) > 0)
 		continue;
+}
+
+TEST(poller_is_of_the_kind_that_was_asked_for)
+{
+	const char *wish = getenv("WEFT_REACTOR");
+	bool uring = wish && strcmp(wish, "uring") == 0;
+	struct weft__poller *poller = poller_mine();
+	int kind = weft__poller_kind(poller);
+
+	poller_end(poller);
+	if (uring && weft__uring_refusal())
+		SKIP(weft__uring_refusal());
+	CHECK_EQ(kind, uring ? WEFT__REACTOR_URING : WEFT__REACTOR_EPOLL);
+	CHECK_EQ(setenv("WEFT_REACTOR", "select", 1), 0);
+	CHECK_EQ(weft__poller_open(&poller, WEFT__REACTOR_AUTO), -EINVAL);
+	CHECK_NULL(poller);
 }
 
 TEST(poller_wait_returns_at_the_deadline_and_not_before)
@@ -253,40 +271,6 @@ TEST(poller_stale_event_does_no_harm)
 
 /* ---- a poller with a thread of its own ---------------------------------------------------- */
 
-struct at_work {
-	struct weft__poller *poller;
-	weft_atomic_bool stop;
-	struct team team;
-};
-
-static void work(void *arg, int index)
-{
-	struct at_work *w = arg;
-
-	(void)index;
-	weft__poller_own(w->poller);
-	while (!weft_load_acquire(&w->stop))
-		CHECK_GE(weft__poller_wait(w->poller, WEFT_NEVER), 0);
-	weft__poller_own(NULL);
-}
-
-static void work_start(struct at_work *w)
-{
-	*w = (struct at_work){ .poller = NULL };
-	CHECK_EQ(weft__poller_open(&w->poller, WEFT__REACTOR_AUTO), 0);
-	weft__poller_set_fallback(w->poller);
-	team_add(&w->team, 1, work, w);
-}
-
-static void work_stop(struct at_work *w)
-{
-	weft_store_release(&w->stop, true);
-	weft__poller_wake(w->poller);
-	team_join(&w->team);
-	weft__poller_close(w->poller);
-	weft__poller_set_fallback(NULL);
-}
-
 enum { READERS = 3, MESSAGES = 3000 };
 
 struct shared_socket {
@@ -362,10 +346,7 @@ TEST(poller_can_go_while_parties_wait)
 	team_add(&team, READERS, wait_to_read, &s);
 	await_asleep(&s.pollee->queue[WEFT__TO_READ], READERS);
 	work_start(&second);
-	weft_store_release(&first.stop, true);
-	weft__poller_wake(first.poller);
-	team_join(&first.team);
-	weft__poller_close(first.poller);
+	work_end(&first);
 	await_asleep(&s.pollee->queue[WEFT__TO_READ], READERS);
 	CHECK_EQ(write(fd[1], "abc", 3), 3);
 	await_u32(&s.bytes, 3);

@@ -11,11 +11,15 @@
 #define WEFT_SYS_IO_H
 
 #include "sys/sys.h"
+#include "weft/io.h"
 
 /* ---- any descriptor --------------------------------------------------------- */
 
 /* Gives the descriptor back. Not to be repeated, whatever it returns. */
 int weft__fd_close(int fd);
+
+/* Another number for it, not inherited by other programs. */
+int weft__fd_duplicate(int fd);
 
 /* ---- readiness --------------------------------------------------------------- */
 
@@ -50,11 +54,70 @@ void weft__readiness_remove(int set, int fd);
  * number. A signal may end it early. The owner of the set only. */
 int weft__readiness_wait(int set, struct weft__ready *out, int most, int64_t deadline);
 
+/* The same bits from a number as io_uring reports it. */
+unsigned weft__ready_from(int events);
+
 /* ---- alarms: a descriptor that becomes readable when somebody wants it -------- */
 
 int weft__alarm_open(void);
 
 /* Any thread; async-signal-safe; leaves errno alone. Each call is a change. */
 void weft__alarm_ring(int alarm);
+
+/* ---- io_uring ----------------------------------------------------------------- */
+
+struct weft__uring;
+
+/* Makes a ring, or says why the system refuses: -ENOSYS (no such thing, or it was not
+ * built in), -EPERM (forbidden), -EOPNOTSUPP (too old), -EMFILE, -ENOMEM ... */
+int weft__uring_open(struct weft__uring **out);
+void weft__uring_close(struct weft__uring *ring);
+
+/* What an error of weft__uring_open() means, as half a sentence. */
+const char *weft__uring_why(int error);
+
+/* All that follows is the owner's: the first thread that calls one of them. Requests
+ * go to the kernel with the next wait, or now when there are too many, so none can
+ * fail here; `what` comes back with what is done. */
+
+/* Reports readiness again and again, as weft__readiness_add() does. */
+void weft__uring_watch(struct weft__uring *ring, int fd, uint64_t what);
+
+/* The request `what` is to end, and will say so itself with -ECANCELED. */
+void weft__uring_cancel(struct weft__uring *ring, uint64_t what);
+
+enum weft__op_code {
+	WEFT__OP_READ,
+	WEFT__OP_WRITE,
+	WEFT__OP_SYNC,
+	WEFT__OP_OPEN,
+	WEFT__OP_CLOSE,
+};
+
+struct weft__uring_op {
+	enum weft__op_code code;
+	int fd;
+	unsigned flags;
+	unsigned mode;
+	int64_t offset; /* -1: the file's own position */
+	const char *path;
+	const struct weft_iovec *pieces; /* of reads and writes; stay until it is done */
+	int count;
+};
+
+void weft__uring_start(struct weft__uring *ring, const struct weft__uring_op *op, uint64_t what);
+
+/* Gives the kernel what it has not seen yet, and has it do what it can do at once. */
+void weft__uring_flush(struct weft__uring *ring);
+
+struct weft__done {
+	uint64_t what;
+	int result;
+	bool more; /* it is not the last report of this request */
+};
+
+/* Waits until the deadline for reports and takes at most `most`; their number. A
+ * signal may end it early. A deadline of 0 enters the kernel only if there is cause. */
+int weft__uring_wait(struct weft__uring *ring, struct weft__done *out, int most, int64_t deadline);
 
 #endif

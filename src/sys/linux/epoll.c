@@ -99,8 +99,9 @@ static int wait_events(int set, struct epoll_event *events, int most, int64_t de
 	return count;
 }
 
-static unsigned ready_from(uint32_t events)
+unsigned weft__ready_from(int reported)
 {
+	uint32_t events = (uint32_t)reported;
 	unsigned how = 0;
 
 	if (events & EPOLLIN)
@@ -132,7 +133,7 @@ int weft__readiness_wait(int set, struct weft__ready *out, int most, int64_t dea
 	}
 	for (int i = 0; i < count; i++)
 		out[i] = (struct weft__ready){ .what = events[i].data.u64,
-					       .how = ready_from(events[i].events) };
+					       .how = weft__ready_from((int)events[i].events) };
 	return count;
 }
 
@@ -159,7 +160,7 @@ int weft__fd_ready(int fd, unsigned how)
 	if (pfd.revents & POLLNVAL)
 		return -EBADF;
 	/* The bits of poll and of epoll are the same, by the kernel's promise. */
-	return (int)ready_from((uint32_t)(uint16_t)pfd.revents);
+	return (int)weft__ready_from((uint16_t)pfd.revents);
 }
 
 int weft__alarm_open(void)
@@ -177,14 +178,4 @@ void weft__alarm_ring(int alarm)
 	while (write(alarm, &one, sizeof(one)) < 0 && errno == EINTR)
 		continue;
 	errno = saved;
-}
-
-int weft__fd_close(int fd)
-{
-	int saved = errno;
-	int err = close(fd) < 0 ? -errno : 0;
-
-	/* Linux has given it back even if it says EINTR. */
-	errno = saved;
-	return err == -EINTR ? 0 : err;
 }
