@@ -22,6 +22,8 @@
 
 #include <errno.h>
 
+#include "base/time.h"
+
 /* A look that succeeds, then a try that fails: others are faster. Queue up. */
 enum { SPIN_ROUNDS = 3 };
 
@@ -186,6 +188,20 @@ static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 	return ready;
 }
 
+/* When one of the cases comes true by the clock; WEFT_NEVER. */
+static int64_t cases_due(const struct weft__wait *w)
+{
+	int64_t first = WEFT_NEVER;
+
+	for (int i = 0; i < w->count; i++) {
+		const weft_case *c = &w->cases[i];
+
+		if (WEFT_UNLIKELY(c->source->due != NULL))
+			first = weft__time_min(first, c->source->due(c));
+	}
+	return first;
+}
+
 /* The loop. */
 static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 {
@@ -193,6 +209,7 @@ static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 
 	for (;;) {
 		int chosen = tried ? -1 : cases_try(w, notified);
+		int64_t due;
 		uint32_t won;
 
 		tried = false;
@@ -206,8 +223,13 @@ static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 			continue;
 		spins = 0;
 		weft__wait_arm(w);
-		won = weft__wait_sleep(w, deadline);
+		due = cases_due(w);
+		won = weft__wait_sleep(w, weft__time_min(deadline, due));
 		weft__wait_disarm(w, won);
+		if (won == WEFT__TIMED_OUT && due < deadline) {
+			notified = -1;
+			continue;
+		}
 		if (won == WEFT__TIMED_OUT)
 			return -ETIMEDOUT;
 		notified = (int)(won & ~WEFT__NOTIFIED) - 1;
@@ -298,6 +320,11 @@ int weft__poll_next(struct weft__poll *poll)
 	}
 	cases_settle(w->cases, w->count);
 	return chosen;
+}
+
+int64_t weft__poll_due(const struct weft__poll *poll)
+{
+	return poll->armed ? cases_due(&poll->wait) : WEFT_NEVER;
 }
 
 int weft__poll_drop(struct weft__poll *poll)

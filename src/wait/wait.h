@@ -142,6 +142,9 @@ struct weft_source {
 	/* The case was notified, and its party leaves without having taken what
 	 * there was: let another have the chance. NULL: nothing to do. */
 	void (*pass_on)(weft_case *c);
+	/* When attempt will succeed though nobody does anything: the party sleeps no
+	 * longer than that. NULL: never. */
+	int64_t (*due)(const weft_case *c);
 };
 
 static inline weft_case weft__case_make(const struct weft_source *source, const void *object,
@@ -305,6 +308,8 @@ void weft__poll_init(struct weft__poll *poll, struct weft__parker *parker, weft_
 /* The index of the case that took effect, -ECANCELED, or -EAGAIN: not yet, and
  * the parker will be woken. */
 int weft__poll_next(struct weft__poll *poll);
+/* After -EAGAIN: when to poll again though the parker was not woken; WEFT_NEVER. */
+int64_t weft__poll_due(const struct weft__poll *poll);
 /* Gives the wait up: -EAGAIN, or the index of a case that had taken effect. */
 int weft__poll_drop(struct weft__poll *poll);
 
