@@ -24,6 +24,7 @@
 #include <weft/select.h>
 #include <weft/semaphore.h>
 #include <weft/thread.h>
+#include <weft/timer.h>
 #include <weft/wait.h>
 #include <weft/waitgroup.h>
 
