@@ -6,15 +6,35 @@
  *   worker   a thread that runs fibers: struct weft__rt_worker (the pool's workers
  *            are another kind: src/pool)
  *   fiber    a record; from its first run on also a stack, and a home worker
+ *
+ * A fiber that has not begun is in a worker's ring or in the injector, and any worker
+ * may begin it. From then on it has a home: only the home's thread runs it, makes it
+ * runnable, disarms its timer and takes its stack back. So nearly all of its state is
+ * plain. A thread that wakes the fiber of another worker puts it into that worker's
+ * inbox, and that is all it does. A fiber that may migrate changes its home while it
+ * is runnable and in a ring, and at no other time.
  */
 #ifndef WEFT_RT_RT_H
 #define WEFT_RT_RT_H
 
-#include "sys/sys.h"
+#include "base/fifo.h"
+#include "base/list.h"
+#include "base/rng.h"
+#include "rt/idle.h"
+#include "rt/inbox.h"
+#include "rt/injector.h"
+#include "rt/ring.h"
+#include "rt/stack.h"
+#include "rt/switch.h"
+#include "rt/timer.h"
+#include "wait/wait.h"
+#include "weft/event.h"
 #include "weft/runtime.h"
 
 struct weft__rt_worker;
 struct weft__poller;
+
+/* ---- for io --------------------------------------------------------------------- */
 
 /* The worker whose thread calls; NULL on other threads. */
 struct weft__rt_worker *weft__rt_worker_self(void);
@@ -28,5 +48,182 @@ struct weft__poller *weft__rt_worker_poller(struct weft__rt_worker *worker);
 /* To be called where an operation that may wait did not have to: after many of them
  * running, a fiber lets the others of its worker have a turn. On a thread, nothing. */
 void weft__budget_spend(void);
+
+/* ---- fibers --------------------------------------------------------------------- */
+
+struct weft__fiber_token;
+
+/* Which fields a fiber's end leaves alone: `finished` and `result`, for who joins. */
+struct weft_fiber {
+	/* Scheduling: the home worker's; before the first run, the queue's that it is
+	 * in. A wake from elsewhere uses `wake`, as the fiber may be runnable already
+	 * because its deadline came. */
+	struct weft__fifo_node node;
+	struct weft__fifo_node wake;
+	struct weft__parker parker;
+	weft_atomic_ptr home; /* NULL: has not begun */
+	struct weft__strand strand;
+	struct weft__stack *stack;
+	struct weft__timer *timer; /* armed: in the frame of its park */
+
+	weft_fiber_fn fn;
+	void *arg;
+	weft_runtime *runtime;
+	struct weft_scope *scope; /* NULL: it has a handle */
+	weft_event finished;      /* bit B: nobody has the handle any more */
+	int result;
+	uint8_t stack_class;
+	bool migrate;
+	struct weft__fiber_token *own; /* if cancellable */
+
+	struct weft__list_node among; /* the fibers of its home that have begun */
+	uint64_t id;
+	const char *name;
+};
+
+static inline struct weft_fiber *weft__fiber_of_node(struct weft__fifo_node *node)
+{
+	return node ? weft_container_of(node, struct weft_fiber, node) : NULL;
+}
+
+/* ---- workers ---------------------------------------------------------------------- */
+
+/* Written by the worker, read by anybody. */
+struct weft__rt_counters {
+	weft_atomic_u64 born, died; /* fibers that this worker spawned, and ended */
+	weft_atomic_u64 started, switches, steals, parks, wakes, sleeps, timers, polls;
+};
+
+/* What others want of a worker: bits of `errands`. */
+enum { WEFT__ERRAND_DUMP = 1 };
+
+struct weft__rt_worker {
+	/* Others' side. */
+	WEFT_ALIGNED(WEFT_CACHE_LINE) struct weft__inbox inbox;
+	weft_atomic_u32 errands;
+	weft_atomic_u32 roused; /* twice the count of those who have roused it; LEAVING */
+	struct weft__deals ring;
+
+	/* The owner's. */
+	WEFT_ALIGNED(WEFT_CACHE_LINE) struct weft_fiber *current; /* NULL: at the root */
+	struct weft_fiber *next;                                  /* to run before others */
+	unsigned next_streak;
+	unsigned ready_count;
+	struct weft__fifo ready; /* fibers that have begun, of this home */
+	bool ring_turn;          /* which of ring and ready has its turn, */
+	unsigned quota;          /* and how many of it are left */
+	int turns;               /* until the next look around */
+	int turns_each;
+	int budget;
+	bool shared;          /* there are other workers */
+	uint64_t slice_began; /* in ticks, once the slice has spent something */
+	int64_t looked;       /* when it looked around last */
+	struct weft__strand root;
+	struct weft__strand left;  /* of a fiber that has ended, */
+	struct weft__stack *grave; /* and its stack: for who runs next to give back */
+	weft_runtime *runtime;
+	unsigned index;
+	uint32_t rouses_due; /* how many have taken the duty to rouse it */
+	uint64_t id_next, id_end;
+	struct weft_fiber *records; /* free ones, linked by node.next */
+	unsigned records_count;
+	struct weft__list fibers; /* that have begun, of this home */
+	struct weft__stack_cache stacks;
+	struct weft__poller *poller;
+	struct weft__rng rng;
+	struct weft__thread thread;
+	struct weft__rt_counters counters;
+	struct weft__wheel wheel;
+};
+
+/* DRAINING   fibers may come to their end; plain threads may not spawn
+ * CANCELLED  nobody may spawn
+ * OVER       the last fiber has ended, the threads leave */
+enum { WEFT__RUNNING, WEFT__DRAINING, WEFT__CANCELLED, WEFT__OVER };
+
+struct weft_runtime {
+	struct weft__idle idle;
+	WEFT_ALIGNED(WEFT_CACHE_LINE) weft_atomic_u32 phase;
+	uint32_t forks; /* the count of fork()s in which its threads live */
+	unsigned workers;
+	unsigned started; /* threads, while it is being built */
+	uint8_t stack_class;
+	int64_t spin_ns; /* how long a worker looks around before it sleeps */
+	struct weft__rt_worker *worker;
+	struct weft__injector injector;
+	weft_token root;
+	weft_event over;
+	weft_runtime_opts opts; /* `name` does not live on */
+	char name[12];
+
+	/* Plain threads' side. */
+	WEFT_ALIGNED(WEFT_CACHE_LINE) weft_atomic_u64 born; /* fibers that they spawned */
+	weft_atomic_u32 entered;                            /* how many have begun to spawn, */
+	weft_atomic_u32 left; /* and twice the count of those who are through; LEAVING */
+	weft_atomic_u32 turn; /* for weft__rt_worker_any() and the injector's shards */
+};
+
+static inline void weft__rt_count(weft_atomic_u64 *counter)
+{
+	weft_store_relaxed(counter, weft_load_relaxed(counter) + 1);
+}
+
+/* ---- worker.c: running, parking, waking --------------------------------------------- */
+
+extern const struct weft__parker_kind weft__fiber_kind;
+
+/* The thread of a worker. */
+void weft__rt_worker_main(void *worker);
+
+/* Makes a fiber that has not begun available: from the worker, as one of its fibers
+ * or at its root; or from a thread that is none of the runtime's. */
+void weft__fiber_offer(struct weft__rt_worker *w, struct weft_fiber *fiber);
+void weft__fiber_inject(weft_runtime *runtime, struct weft_fiber *fiber);
+
+/* The calling fiber lets others run. */
+void weft__fiber_yield(struct weft_fiber *fiber);
+
+/* Has the worker return from its sleep, and look at its errands. Any thread. */
+void weft__rt_worker_rouse(struct weft__rt_worker *w);
+
+/* Forgets the caller's worker; in the child of a fork(). */
+void weft__rt_worker_forget(void);
+
+/* Stacks as large as the largest class, whatever a sanitizer makes of it. */
+enum { WEFT__FIBER_STACK_MOST = 256 * 1024 };
+
+/* ---- fiber.c ------------------------------------------------------------------------ */
+
+/* The fiber's function has returned: everything of its end but its stack. The record
+ * may be gone afterwards. */
+void weft__fiber_end(struct weft__rt_worker *w, struct weft_fiber *fiber, int result);
+
+/* Frees the records that a worker keeps. */
+void weft__fiber_records_free(struct weft__rt_worker *w);
+
+/* ---- runtime.c ---------------------------------------------------------------------- */
+
+/* The runtime's threads are in the parent of a fork(). */
+bool weft__runtime_stale(const weft_runtime *runtime);
+
+/* Called by a worker that has just lain down, while the runtime ends: if no fiber is
+ * left, it is over. */
+void weft__runtime_check_over(weft_runtime *runtime);
+
+/* Counts of those who are through, as in `left` and `roused`: leaving is their last
+ * touch; the one who waits for them sets LEAVING and waits until `due` have left. */
+enum { WEFT__LEAVING = 1 };
+void weft__leave(weft_atomic_u32 *count);
+void weft__await_left(weft_atomic_u32 *count, uint32_t due);
+
+/* errno of the calling thread, whichever that is: not inlined, so that no caller keeps
+ * the address while it moves to another thread. */
+int weft__errno_get(void);
+void weft__errno_set(int value);
+
+/* ---- dump.c -------------------------------------------------------------------------- */
+
+/* Does what others want of the worker; at its root. */
+void weft__rt_worker_errands(struct weft__rt_worker *w);
 
 #endif

@@ -41,6 +41,18 @@ static void join(uintptr_t os)
 		weft__thread_join((struct weft__thread){ os });
 }
 
+void weft__scope_begin(weft_scope *scope)
+{
+	weft_waitgroup_add(&scope->running, 1);
+}
+
+void weft__scope_end(weft_scope *scope, int result)
+{
+	if (result != 0)
+		fail(scope, result);
+	weft_waitgroup_done(&scope->running);
+}
+
 static void thread_end(void *context, int result)
 {
 	uintptr_t self = weft__thread_self().handle;

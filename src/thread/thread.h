@@ -7,6 +7,7 @@
 #define WEFT_THREAD_THREAD_H
 
 #include "weft/cancel.h"
+#include "weft/scope.h"
 #include "weft/thread.h"
 
 struct weft__work {
@@ -24,5 +25,10 @@ struct weft__work {
  * weft_thread_spawn(). */
 int weft__thread_spawn(weft_thread **out, const struct weft__work *work,
 		       const weft_thread_opts *opts);
+
+/* Work of a scope begins, before it is started; and ends, with what it returned: that
+ * is its last touch of the scope. */
+void weft__scope_begin(weft_scope *scope);
+void weft__scope_end(weft_scope *scope, int result);
 
 #endif
