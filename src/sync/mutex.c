@@ -3,8 +3,8 @@
  * The mutex.
  *
  * Two bits of the queue's word are its state, so that the fast paths are one
- * compare-and-swap each, and "who unlocks" and "who queues up" are ordered by
- * the one word:
+ * atomic step each, and "who unlocks" and "who queues up" are ordered by the
+ * one word:
  *
  *   LOCKED (A)      somebody holds it
  *   DESIGNATED (B)  a waiter was woken and is on its way; until it has the lock,
@@ -175,11 +175,13 @@ static __attribute__((noinline)) int lock_slow(weft_mutex *m, int64_t deadline, 
 	return weft__block_one(&c, deadline, flags);
 }
 
+/* An `or`, as a compare-and-swap would have to know who is queued: with a waiter asleep,
+ * or on its way to a CPU, each lock would need a second look. x86 tests and sets in one. */
 void weft_mutex_lock(weft_mutex *mutex)
 {
-	uintptr_t free = 0;
+	uintptr_t before = weft_or_acquire(&mutex->queue.word, LOCKED); /* mutex.1 */
 
-	if (WEFT_UNLIKELY(!weft_cas_acquire(&mutex->queue.word, &free, LOCKED))) /* mutex.1 */
+	if (WEFT_UNLIKELY(before & LOCKED))
 		(void)lock_slow(mutex, WEFT_NEVER, WEFT__UNCANCELLABLE);
 }
 
