@@ -26,11 +26,25 @@ typedef struct weft_token {
 	struct weft_token *next_sibling;
 	struct weft_token *prev_sibling;
 	weft_waitq tree;
+	int64_t deadline; /* of it and of those above; 0: none */
+	bool expired;     /* cancelled by its deadline; guarded by `tree` */
 } weft_token;
 
 /* Makes *token a token, below `parent` unless that is NULL. A child of a
  * cancelled parent starts cancelled. The parent must outlive it. Cannot fail. */
 WEFT_API void weft_token_init(weft_token *token, weft_token *parent);
+
+/* The same with a deadline: a token whose deadline passes counts as cancelled, from the
+ * moment on at which somebody governed by it waits or asks. So it needs no timer: each
+ * blocking call waits until the token's deadline at the latest, then cancels the token
+ * and returns -ECANCELED. A child has its parent's deadline if that comes first. 0 and
+ * WEFT_NEVER are no deadline. */
+WEFT_API void weft_token_init_until(weft_token *token, weft_token *parent, int64_t deadline);
+
+/* The deadline that governs it, WEFT_NEVER if none; and whether it was its own deadline
+ * that cancelled it. */
+WEFT_API int64_t weft_token_deadline(const weft_token *token);
+WEFT_API bool weft_token_expired(weft_token *token);
 
 /* Ends the token's life; it must have no children and nobody may wait for it,
  * else the program stops with a sentence. Waits for a weft_token_cancel() that is
@@ -58,7 +72,8 @@ WEFT_API weft_case weft_case_token(weft_token *token);
 WEFT_API weft_token *weft_ambient(void);
 WEFT_API weft_token *weft_ambient_set(weft_token *token);
 
-/* Whether the ambient token is cancelled: for loops that compute. */
+/* Whether the ambient token is cancelled or its deadline has passed: for loops that
+ * compute. */
 WEFT_API bool weft_cancelled(void);
 
 WEFT_END_DECLS

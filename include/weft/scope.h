@@ -36,9 +36,21 @@ typedef struct weft_scope {
 	void *opener;
 } weft_scope;
 
+/* Zero means default. */
+typedef struct weft_scope_opts {
+	int64_t deadline; /* when it is reached, the scope is cancelled; 0: none */
+	bool shield;      /* for cleaning up: no cancellation or deadline of an outer scope
+			   * reaches into it */
+} weft_scope_opts;
+
 /* Opens the scope in the caller's frame, as a child of the caller's ambient
  * token, and makes its token ambient for the caller. Cannot fail. */
 WEFT_API void weft_scope_open(weft_scope *scope);
+
+/* The same with options. The deadline is noticed by blocking calls and weft_cancelled()
+ * in the scope: see weft_token_init_until(). A scope that it has cancelled closes with
+ * -ETIMEDOUT instead of -ECANCELED or 0. */
+WEFT_API void weft_scope_open_with(weft_scope *scope, const weft_scope_opts *opts);
 
 /* Runs fn(arg) on a new thread of the scope, whose ambient token is the scope's.
  * A non-zero return is an error of the scope: the first one is kept and cancels

@@ -68,8 +68,15 @@ static void thread_end(void *context, int result)
 
 void weft_scope_open(weft_scope *scope)
 {
+	const weft_scope_opts none = { 0 };
+
+	weft_scope_open_with(scope, &none);
+}
+
+void weft_scope_open_with(weft_scope *scope, const weft_scope_opts *opts)
+{
 	*scope = (weft_scope){ .outer = weft_ambient(), .opener = weft__parker_self() };
-	weft_token_init(&scope->token, scope->outer);
+	weft_token_init_until(&scope->token, opts->shield ? NULL : scope->outer, opts->deadline);
 	weft_ambient_set(&scope->token);
 }
 
@@ -99,8 +106,20 @@ void weft_scope_cancel(weft_scope *scope)
 	fail(scope, -ECANCELED);
 }
 
+/* What follows from the deadline is not an error of its own. */
+static int outcome(weft_scope *scope)
+{
+	int error = weft_load_relaxed(&scope->error);
+
+	if ((error == 0 || error == -ECANCELED) && weft_token_expired(&scope->token))
+		return -ETIMEDOUT;
+	return error;
+}
+
 int weft_scope_close(weft_scope *scope)
 {
+	int error;
+
 	WEFT__ASSERT(scope->opener == weft__parker_self(),
 		     "a scope was closed twice, or by another thread than its opener");
 	WEFT__ASSERT(weft_ambient() == &scope->token,
@@ -109,6 +128,7 @@ int weft_scope_close(weft_scope *scope)
 	join(weft_load_acquire(&scope->last)); /* scope.1 */
 	weft_ambient_set(scope->outer);
 	scope->opener = NULL;
+	error = outcome(scope);
 	weft_token_fini(&scope->token);
-	return weft_load_relaxed(&scope->error);
+	return error;
 }

@@ -99,6 +99,7 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 	w->found = false;
 	w->cancellable = ambient != NULL;
 	w->biased = flags & WEFT__BIASED;
+	w->limit = ambient ? weft_token_deadline(ambient) : WEFT_NEVER;
 	if (ambient) {
 		w->cancel = weft_case_token(ambient);
 		w->cancel.sel = &w->sel;
@@ -143,14 +144,20 @@ void weft__wait_arm(struct weft__wait *w)
 
 uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
 {
+	const bool limited = w->limit < deadline;
 	struct weft__parker *parker = w->sel.parker;
 	uint32_t open = 0;
 
 	if (w->found)
 		return weft_load_relaxed(&w->sel.won);
-	if (weft__parker_park(parker, deadline) == -ETIMEDOUT) {
-		if (weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT)) /* win.1 */
-			return WEFT__TIMED_OUT;
+	if (weft__parker_park(parker, limited ? w->limit : deadline) == -ETIMEDOUT) {
+		if (weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT)) { /* win.1 */
+			if (!limited)
+				return WEFT__TIMED_OUT;
+			/* It unlinks the case too: who cancels takes all, won or not. */
+			weft__token_expire(w->cancel.object);
+			return w->count + 1u;
+		}
 		/* Won at the last moment: the wake is under way. */
 		weft__parker_park(parker, WEFT_NEVER);
 	}

@@ -16,6 +16,10 @@
  * the flag set, or ends the token, passes through the lock before it goes on, so
  * that it waits for a canceller that still walks.
  *
+ * A deadline lies in the token and in all below it, from their beginning on, so that the
+ * party that waits need not look at more than one token. The party whose sleep it ends
+ * cancels the token that the deadline belongs to.
+ *
  * token.2  the unlock that sets CANCELLED releases, weft_token_cancelled()
  *          acquires: what led to the cancellation is visible.
  */
@@ -32,9 +36,11 @@ void weft_token_init(weft_token *token, weft_token *parent)
 {
 	weft_case *head;
 
-	*token = (weft_token){ .parent = parent, .root = parent ? parent->root : NULL };
+	*token = (weft_token){ .parent = parent };
 	if (!parent)
 		return;
+	token->root = parent->root;
+	token->deadline = parent->deadline;
 	/* A root's own `root` is NULL: an all-zero token is a valid one. */
 	if (!token->root)
 		token->root = parent;
@@ -46,6 +52,18 @@ void weft_token_init(weft_token *token, weft_token *parent)
 	if (weft_token_cancelled(parent))
 		weft_store_relaxed(&token->queue.word, CANCELLED);
 	weft__waitq_unlock(&token->root->tree, head, 0, 0);
+}
+
+void weft_token_init_until(weft_token *token, weft_token *parent, int64_t deadline)
+{
+	weft_token_init(token, parent);
+	if (deadline > 0 && deadline < weft_token_deadline(token))
+		token->deadline = deadline;
+}
+
+int64_t weft_token_deadline(const weft_token *token)
+{
+	return token->deadline ? token->deadline : WEFT_NEVER;
 }
 
 void weft_token_fini(weft_token *token)
@@ -84,17 +102,42 @@ static weft_token *token_walk(weft_token *top, weft_token *at)
 	return at == top ? NULL : at->next_sibling;
 }
 
-void weft_token_cancel(weft_token *token)
+static void cancel(weft_token *token, bool expires)
 {
 	weft_token *root = token->root ? token->root : token;
 	weft_case *head = weft__waitq_lock(&root->tree);
 	struct weft__wakes wakes;
 
 	weft__wakes_init(&wakes);
+	if (expires && !weft_token_cancelled(token))
+		token->expired = true;
 	for (weft_token *at = token; at; at = token_walk(token, at))
 		token_cancel_one(at, &wakes);
 	weft__waitq_unlock(&root->tree, head, 0, 0);
 	weft__wakes_fire(&wakes);
+}
+
+void weft_token_cancel(weft_token *token)
+{
+	cancel(token, false);
+}
+
+/* The one whose deadline it is: the outermost of those that share it. */
+void weft__token_expire(weft_token *token)
+{
+	while (token->parent && token->parent->deadline == token->deadline)
+		token = token->parent;
+	cancel(token, true);
+}
+
+bool weft_token_expired(weft_token *token)
+{
+	weft_token *root = token->root ? token->root : token;
+	weft_case *head = weft__waitq_lock(&root->tree);
+	bool expired = token->expired;
+
+	weft__waitq_unlock(&root->tree, head, 0, 0);
+	return expired;
 }
 
 bool weft_token_cancelled(const weft_token *token)
@@ -185,5 +228,9 @@ bool weft_cancelled(void)
 {
 	weft_token *token = weft_ambient();
 
-	return token && weft_token_cancelled(token);
+	if (!token)
+		return false;
+	if (token->deadline && !weft_token_cancelled(token) && weft_now() >= token->deadline)
+		weft__token_expire(token);
+	return weft_token_cancelled(token);
 }

@@ -101,6 +101,9 @@ uint32_t weft__spin_budget(struct weft__parker *parker);
 void weft__spin_report(struct weft__parker *parker, bool worked);
 void weft__spin_slept(struct weft__parker *parker, int64_t ns);
 
+/* The token's deadline has passed: cancels it, as expired. */
+void weft__token_expire(weft_token *token);
+
 /* A random number for the parker's own use. */
 uint32_t weft__parker_random(struct weft__parker *parker);
 
@@ -281,7 +284,8 @@ struct WEFT_ALIGNED(64) weft__wait {
 	int armed;  /* of these, linked at some time in this round */
 	bool found; /* a case turned out to be ready while arming */
 	bool cancellable;
-	bool biased; /* not even a notified case comes before its turn */
+	bool biased;   /* not even a notified case comes before its turn */
+	int64_t limit; /* the ambient token's deadline */
 	weft_case cancel;
 };
 
@@ -289,7 +293,8 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 		     int count, unsigned flags);
 /* Links the cases in the order of their `order` fields. */
 void weft__wait_arm(struct weft__wait *w);
-/* Sleeps until the sel is won; returns how. */
+/* Sleeps until the sel is won; returns how. When the ambient token's deadline comes
+ * first, it cancels that token and returns that the cancellation won. */
 uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline);
 /* Unlinks what is left after the sel was won. */
 void weft__wait_disarm(struct weft__wait *w, uint32_t won);
