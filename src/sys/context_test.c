@@ -47,6 +47,8 @@ void registers_switch(const uint64_t *in, uint64_t *out, struct weft__context *f
 enum { WORDS = 6 };
 
 __asm__(".text\n"
+	".globl registers_switch\n"
+	".type registers_switch, %function\n"
 	"registers_switch:\n"
 	"	push %rbx\n"
 	"	push %rbp\n"
@@ -81,7 +83,10 @@ __asm__(".text\n"
 
 /* Stores the stack pointer where the argument says, and goes on as begun(). */
 void begin_by_hand(void *sp);
-__asm__("begin_by_hand:\n"
+__asm__(".text\n"
+	".globl begin_by_hand\n"
+	".type begin_by_hand, %function\n"
+	"begin_by_hand:\n"
 	"	mov %rsp, (%rdi)\n"
 	"	jmp begun\n");
 enum { SP_MOD_16 = 8 };
@@ -91,6 +96,8 @@ enum { SP_MOD_16 = 8 };
 enum { WORDS = 10 + 1 + 8 };
 
 __asm__(".text\n"
+	".globl registers_switch\n"
+	".type registers_switch, %function\n"
 	"registers_switch:\n"
 	"	stp x29, x30, [sp, #-176]!\n"
 	"	stp x19, x20, [sp, #16]\n"
@@ -140,7 +147,10 @@ __asm__(".text\n"
 	"	ret\n");
 
 void begin_by_hand(void *sp);
-__asm__("begin_by_hand:\n"
+__asm__(".text\n"
+	".globl begin_by_hand\n"
+	".type begin_by_hand, %function\n"
+	"begin_by_hand:\n"
 	"	mov x9, sp\n"
 	"	str x9, [x0]\n"
 	"	b begun\n");
