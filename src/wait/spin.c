@@ -22,12 +22,12 @@
 #include "wait/wait.h"
 
 enum {
-	SPINS_LEAST = 32,
-	SPINS_UNCOUNTED = 64,
-	SPINS_LONG = 512,
-	SPINS_MOST = 2048,  /* some 50 us: a little more than a sleep and a wake */
-	MISSES_MOST = 4,    /* long looks in vain, running */
-	WAITS_TO_REST = 64, /* until the next long look then */
+	SPINS_LEAST = WEFT__BOUND(32, 1),
+	SPINS_UNCOUNTED = WEFT__BOUND(64, 1),
+	SPINS_LONG = WEFT__BOUND(512, 2),
+	SPINS_MOST = WEFT__BOUND(2048, 2), /* some 50 us: a little more than a sleep and a wake */
+	MISSES_MOST = 4,                   /* long looks in vain, running */
+	WAITS_TO_REST = 64,                /* until the next long look then */
 	CPU_CHECK_EVERY = 64,
 };
 
@@ -48,7 +48,9 @@ uint32_t weft__spin_budget(struct weft__parker *parker)
 		parker->cpu_check = CPU_CHECK_EVERY;
 	}
 	parker->cpu_check--;
-	return parker->cpus == 1 ? 0 : parker->spins;
+	if (parker->cpus == 1)
+		return 0;
+	return parker->spins < SPINS_MOST ? parker->spins : SPINS_MOST;
 }
 
 static void train(struct weft__parker *parker, bool longer)
