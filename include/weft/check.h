@@ -76,8 +76,8 @@ enum {
 	WEFT_CHECK_BAD_TOKEN, /* the token is not of this program */
 };
 
-/* For `preemptions`: none at all, as 0 means any number. */
-enum { WEFT_CHECK_NO_PREEMPTION = -1 };
+/* For `preemptions` and `stale`: none at all, as 0 means any number. */
+enum { WEFT_CHECK_NO_PREEMPTION = -1, WEFT_CHECK_NO_STALE = -1 };
 
 /* Zero means default. */
 typedef struct weft_check_opts {
@@ -88,16 +88,20 @@ typedef struct weft_check_opts {
 	uint64_t seed;       /* of random modes; the default is fixed */
 	uint64_t executions; /* at most; default: unlimited, or 100,000 at random */
 	uint32_t steps;      /* a run with more is a livelock; default 20,000 */
-	uint32_t spurious;   /* futex returns and weak failures without cause, at most
-			      * this many a thread */
-	uint32_t failures;   /* allocations that fail, at most this many a thread */
+	uint32_t spurious;   /* futex calls that return without cause, at most this many
+			      * a thread */
+	uint32_t weak;       /* weak compare-and-swaps that fail without cause, likewise */
+	uint32_t failures;   /* allocations that fail, likewise */
+	int stale;           /* steps that do not see, or go behind, the newest store, at
+			      * most this many a run; 0: any number */
 	uint32_t rereads;    /* how often a thread may see again what it saw although
 			      * there is newer; default 2 */
 	const char *replay;  /* a token: this one run, and show it */
+	int cpus;            /* that the program is told of; default 1: nobody spins */
 	bool leaks_allowed;
 	bool quiet;      /* print nothing */
 	bool no_shrink;  /* show the first failure, not one with fewer preemptions */
-	int64_t ns_most; /* stop after this much real time */
+	int64_t ns_most; /* stop after this much of the processor's time */
 } weft_check_opts;
 
 /* What weft_check_last() tells. */
@@ -110,7 +114,7 @@ typedef struct weft_check_result {
 	uint64_t executions;
 	uint64_t pruned; /* runs given up because an equivalent one was made */
 	uint64_t steps_total;
-	int64_t ns;
+	int64_t ns; /* of the processor's time */
 	uint64_t seed;
 	char message[256];
 	char token[8192];
@@ -133,6 +137,11 @@ WEFT_API const char *weft_check_verdict_name(int verdict);
  * 0, and waits at its end for those that were not joined. */
 WEFT_API int weft_check_spawn(void (*fn)(void *arg), void *arg, const char *name);
 WEFT_API void weft_check_join(int thread);
+
+/* The same for what comes from outside, at any moment: a cancellation now, a signal.
+ * That it begins interrupts nobody, and is not counted as a preemption; unless it is
+ * chosen, it comes last. */
+WEFT_API int weft_check_spawn_anytime(void (*fn)(void *arg), void *arg, const char *name);
 
 /* Memory that is never used twice in a run. Never NULL, unless opts.failures. */
 WEFT_API void *weft_check_alloc(size_t size);

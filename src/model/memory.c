@@ -19,8 +19,9 @@
  *
  * An old store is not offered to a load that might as well have been made before
  * the newer one: when the thread has not made a step since. The exploration does
- * try that order. (Not with a bound on preemptions, and not at random, where it
- * may not be tried.) The same goes for the place of a store.
+ * try that order, within a bound, too: the thread was interrupted before the load,
+ * and might as well have been after it. (Not at random, where it may not be tried.)
+ * The same goes for the place of a store.
  */
 #include "model/model.h"
 
@@ -216,9 +217,34 @@ static struct location *location_of(uintptr_t address, unsigned size)
 }
 
 /* Also a part of a location: futexes look at half a word. */
+static struct location *location_at(uintptr_t address)
+{
+	struct location *l = *weft__shadow_locations(address);
+
+	while (l && address - l->address >= l->size)
+		l = l->next;
+	return l;
+}
+
 uint64_t weft__location_newest(uintptr_t address, unsigned size)
 {
+	struct location *l = location_at(address);
+
+	if (l && !l->reset)
+		see(M.self, l, l->newest);
 	return weft__bytes_load(address, size);
+}
+
+void weft__location_seen(uintptr_t address, struct model_thread *by)
+{
+	const struct location *l = location_at(address);
+	uint32_t at;
+
+	if (!l || l->reset)
+		return;
+	at = *seen_at(&M.self->now, l);
+	if (*seen_at(&by->now, l) < at)
+		*seen_at(&by->now, l) = at;
 }
 
 /* ---- which store ---------------------------------------------------------- */
@@ -236,8 +262,8 @@ static bool is_release(int order)
 /* Whether moving the step before newer stores is tried anyway. */
 static bool reorders(void)
 {
-	return (M.opts.mode == WEFT_CHECK_EXHAUSTIVE || M.opts.mode == WEFT_CHECK_EVERY) &&
-	       M.bound < 0;
+	return M.opts.mode == WEFT_CHECK_EXHAUSTIVE ||
+	       (M.opts.mode == WEFT_CHECK_EVERY && M.bound < 0);
 }
 
 static uint32_t oldest_seen(struct model_thread *t, const struct location *l, int order)
@@ -269,6 +295,18 @@ static bool wanted(const struct store *s, const struct wish *wish)
 	return !succeeds || !s->newer || !s->newer->rmw;
 }
 
+/* Index 0 is what would be without weak memory. */
+static int choose_age(int count, uint32_t allowed)
+{
+	int chosen;
+
+	if (M.opts.stale < 0 || (M.opts.stale > 0 && M.stale >= M.opts.stale))
+		allowed = 1;
+	chosen = weft__path_value(count, allowed);
+	M.stale += chosen > 0;
+	return chosen;
+}
+
 static struct store *choose_store(struct model_thread *t, struct location *l, int order,
 				  const struct wish *wish)
 {
@@ -289,7 +327,7 @@ static struct store *choose_store(struct model_thread *t, struct location *l, in
 		if (s->step > latest)
 			latest = s->step;
 	}
-	return candidates[weft__path_value(count, allowed)];
+	return candidates[choose_age(count, allowed)];
 }
 
 static void note_read(struct model_thread *t, struct location *l, const struct store *s)
@@ -353,7 +391,7 @@ static struct store *choose_place(struct model_thread *t, struct location *l, in
 		if (reorders() && s->step > t->step_before)
 			elsewhere = true;
 	}
-	return candidates[weft__path_value(count, allowed)];
+	return candidates[choose_age(count, allowed)];
 }
 
 static struct store *store_behind(struct model_thread *t, struct location *l, struct store *behind,
@@ -570,8 +608,8 @@ bool weft__model_cas(void *p, unsigned size, void *expected, uint64_t desired, i
 	note_read(t, l, s);
 	see(t, l, s);
 	fails = s->value != wish.expected;
-	if (!fails && weak && t->spurious_left > 0 && weft__path_value(2, 3)) {
-		t->spurious_left--;
+	if (!fails && weak && t->weak_left > 0 && weft__path_value(2, 3)) {
+		t->weak_left--;
 		fails = true;
 	}
 	acquire(t, s, fails ? failure_order(order) : order);

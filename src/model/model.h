@@ -5,6 +5,7 @@
  *   run.c     weft_check(): runs the program until there is nothing left to try
  *   path.c    a run is a path of decisions: which are left, tokens
  *   races.c   which of them matter: dynamic partial-order reduction
+ *   undo.c    what need not be computed again for the beginning of the next run
  *   thread.c  the model's threads: fibers, who may run, sleeping and waking
  *   memory.c  atomic locations: what a load may return, who synchronises with whom
  *   fence.c   fences
@@ -29,6 +30,7 @@ enum {
 	THREADS = WEFT_CHECK_THREADS_MOST,
 	LOCATIONS = 1024,    /* atomics of a run */
 	PATH_MOST = 1 << 17, /* decisions of a run */
+	STACK_SIZE = 128 * 1024,
 	SEED_DEFAULT = 1,
 };
 
@@ -68,12 +70,15 @@ struct node {
 	uint8_t preemptions; /* before this decision */
 	bool previous_ready; /* so that choosing another is a preemption */
 	uint16_t enabled;    /* sets of threads */
-	uint16_t timers;     /* those that run because their timer fires: no preemption */
+	uint16_t timers;     /* those that come from outside, as their timer fires, or they
+			      * begin at any time: no preemption */
 	uint16_t backtrack;
 	uint16_t done;
 	uint16_t sleep;
+	uint16_t ended;   /* those whose life ended with the step made here */
 	uint32_t allowed; /* DECIDE_VALUE: set of alternatives */
 	uint8_t count;
+	uint32_t mark;           /* what there was to undo, before this decision */
 	uint32_t order[THREADS]; /* of the step, as in races.c */
 };
 
@@ -120,7 +125,8 @@ struct model_thread {
 	/* races.c: its steps and those before them, as places in the path */
 	uint32_t order[THREADS];
 
-	uint32_t spurious_left, failures_left;
+	bool anytime; /* has not begun, which is no preemption */
+	uint32_t spurious_left, weak_left, failures_left;
 	struct at_end ends[4];
 	int ends_count;
 	uint32_t priority; /* PCT */
@@ -137,7 +143,12 @@ struct model {
 	bool running; /* a fiber of the model runs */
 	bool replaying, tracing, shrinking;
 	bool reduce; /* partial-order reduction */
+	bool live;   /* the run has left the path of the one before: see undo.c */
+	bool undoes; /* what changes is written down */
 	uint32_t run;
+	uint32_t epoch; /* of what outlives a run */
+	unsigned char *undo;
+	uint32_t undo_used;
 	weft_check_opts opts;
 	weft_check_result result;
 	struct model_thread threads[THREADS];
@@ -147,11 +158,13 @@ struct model {
 	struct weft__model_locals locals;
 
 	struct node *path;
-	uint32_t length; /* decided before the run began */
-	uint32_t place;  /* the next decision */
+	uint32_t length;       /* decided before the run began */
+	uint32_t place;        /* the next decision */
+	uint32_t thread_place; /* the latest one for a thread */
 	uint32_t preemptions;
 	int bound; /* -1: none */
 	struct op last_op;
+	int stale;      /* steps so far */
 	uint16_t woken; /* by the last step: what they announced will not come */
 	const uint8_t *token;
 	size_t token_length;
@@ -197,12 +210,45 @@ void weft__races_step(struct model_thread *t, uint32_t place);
 void weft__races_woken(const struct model_thread *t);
 bool weft__op_independent(const struct op *a, const struct op *b);
 
+/* ---- undo.c ----------------------------------------------------------------------------- */
+
+enum { UNDO_SIZE = 256 << 20, UNDO_ENTRY_MOST = 256 };
+
+/* A run begins, on the path of the latest one up to the last decision of it. */
+void weft__undo_begin(void);
+void weft__undo_full(void);
+
+struct undo_entry {
+	void *at;
+	uint32_t size, before;
+};
+
+/* Keeps what is there, until the decision that was made last is made otherwise. */
+static inline void weft__undo_save(void *at, uint32_t size)
+{
+	const uint32_t padded = (size + 7) & ~7u;
+	struct undo_entry *entry;
+
+	if (!M.undoes)
+		return;
+	if (WEFT_UNLIKELY(M.undo_used > UNDO_SIZE - UNDO_ENTRY_MOST)) {
+		weft__undo_full();
+		return;
+	}
+	__builtin_memcpy(M.undo + M.undo_used, at, size);
+	entry = (struct undo_entry *)(void *)(M.undo + M.undo_used + padded);
+	*entry = (struct undo_entry){ at, size, padded };
+	M.undo_used += padded + (uint32_t)sizeof(*entry);
+}
+
 /* ---- thread.c -------------------------------------------------------------------------- */
 
 /* Announces a step and returns when it is to be made. */
 void weft__model_point(const struct op *op, const char *site);
 /* The step has been made. */
 void weft__model_pointed(void);
+/* The stacks of all threads, one behind the other. */
+void *weft__model_stacks(void);
 void weft__threads_begin(void (*fn)(void *), void *arg);
 void weft__threads_stored(void);
 /* Runs the first thread until the run ends. */
@@ -225,7 +271,10 @@ void weft__view_extend(struct full_view *v, uint32_t count);
 void weft__view_join(struct full_view *to, const struct view *from);
 void weft__view_joined(struct full_view *to, const struct full_view *from);
 const struct view *weft__view_copy(const struct full_view *from);
+/* What the kernel reads is the newest; then the caller does not read older ones. */
 uint64_t weft__location_newest(uintptr_t address, unsigned size);
+/* Nor does this thread read anything older than the caller has seen. */
+void weft__location_seen(uintptr_t address, struct model_thread *by);
 /* A plain write over the location: it begins anew. */
 void weft__location_reset(struct location *location);
 struct location *weft__location_next(const struct location *location);

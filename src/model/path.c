@@ -16,12 +16,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* More than any loop of the library pauses before it sleeps. */
+enum { IDLE_ROUNDS = 4 };
+
 static struct node *node_at(uint32_t place)
 {
 	if (place >= PATH_MOST)
 		weft__model_stop(WEFT_CHECK_LIVELOCK, "a run with more than %d decisions",
 				 PATH_MOST);
 	return &M.path[place];
+}
+
+/* The decision is made, and followed from here on. */
+static void decided(struct node *n)
+{
+	if (M.live)
+		n->mark = M.undo_used;
+	M.live = ++M.place >= M.length;
 }
 
 static bool can_run(const struct model_thread *t)
@@ -44,7 +55,8 @@ static uint16_t timer_set(uint16_t enabled)
 	uint16_t set = 0;
 
 	for (int i = 0; i < M.count; i++)
-		if ((enabled & (1u << i)) && M.threads[i].state == ASLEEP)
+		if ((enabled & (1u << i)) &&
+		    (M.threads[i].state == ASLEEP || M.threads[i].anytime))
 			set |= (uint16_t)(1u << i);
 	return set;
 }
@@ -59,7 +71,7 @@ static bool time_passes(void)
 {
 	bool any = false;
 
-	if (M.idle_rounds++ >= 3)
+	if (M.idle_rounds++ >= IDLE_ROUNDS)
 		return false;
 	for (int i = 0; i < M.count; i++) {
 		struct model_thread *t = &M.threads[i];
@@ -103,7 +115,7 @@ static int choose_pct(uint16_t set)
 	return best;
 }
 
-/* The thread to go on with by default, of those in `set`: timers fire last. */
+/* The thread to go on with by default, of those in `set`: what is from outside comes last. */
 static int choose_default(uint16_t set, int previous)
 {
 	const uint16_t awake = set & (uint16_t)~timer_set(set);
@@ -114,23 +126,27 @@ static int choose_default(uint16_t set, int previous)
 	return lowest(set);
 }
 
+/* Of those who were tried at n, who need not be tried after a step that does not depend
+ * on theirs: a run in which they come then is one in which they came at once. With a
+ * bound that must not have had more preemptions, which is so for the thread that went
+ * on there; but not if it ended, as then who joins it had not come to rest. */
+static uint16_t tried_before(const struct node *n)
+{
+	if (M.bound < 0)
+		return n->done;
+	return n->previous_ready ? n->done & (uint16_t)(1u << n->previous) & ~n->ended : 0;
+}
+
 /* After the step that the parent decided, who still need not be tried: those whose
  * next step was tried there and does not depend on that step. */
-static uint16_t sleep_set(uint32_t place)
+static uint16_t sleep_set(void)
 {
-	const struct node *parent = NULL;
+	const struct node *parent = &M.path[M.thread_place];
 	uint16_t set = 0, candidates;
 
-	if (M.bound >= 0)
+	if (!M.self)
 		return 0;
-	while (place-- > 0)
-		if (M.path[place].kind == DECIDE_THREAD) {
-			parent = &M.path[place];
-			break;
-		}
-	if (!parent)
-		return 0;
-	candidates = (uint16_t)((parent->sleep | parent->done) & ~(1u << parent->chosen));
+	candidates = (uint16_t)((parent->sleep | tried_before(parent)) & ~(1u << parent->chosen));
 	candidates &= (uint16_t)~M.woken;
 	for (; candidates; candidates &= (uint16_t)(candidates - 1)) {
 		int q = lowest(candidates);
@@ -162,7 +178,7 @@ static bool node_new(struct node *n, uint16_t enabled)
 		return true;
 	}
 	if (M.reduce) {
-		n->sleep = sleep_set(M.place);
+		n->sleep = sleep_set();
 		open &= (uint16_t)~n->sleep;
 		if (!open)
 			return false;
@@ -201,6 +217,12 @@ static void node_replay(struct node *n, uint16_t enabled)
 	}
 }
 
+static void note_end(void)
+{
+	if (M.live && M.self && M.self->state == ENDED)
+		M.path[M.thread_place].ended |= (uint16_t)(1u << M.self->index);
+}
+
 struct model_thread *weft__path_thread(void)
 {
 	uint16_t enabled = enabled_set();
@@ -208,6 +230,7 @@ struct model_thread *weft__path_thread(void)
 
 	while (!enabled && time_passes())
 		enabled = enabled_set();
+	note_end();
 	if (!enabled)
 		return NULL;
 	n = node_at(M.place);
@@ -219,11 +242,12 @@ struct model_thread *weft__path_thread(void)
 	}
 	WEFT__ASSERT(n->kind == DECIDE_THREAD && n->enabled == enabled,
 		     "a program under the model checker did not do the same again");
+	decided(n);
 	count_preemption(n);
 	M.last_op = M.threads[n->chosen].pending;
 	M.woken = 0;
-	weft__races_step(&M.threads[n->chosen], M.place);
-	M.place++;
+	M.thread_place = M.place - 1;
+	weft__races_step(&M.threads[n->chosen], M.thread_place);
 	return &M.threads[n->chosen];
 }
 
@@ -271,7 +295,7 @@ int weft__path_value(int count, uint32_t allowed)
 		value_new(n, count, allowed);
 	WEFT__ASSERT(n->kind == DECIDE_VALUE && n->count == count,
 		     "a program under the model checker did not do the same again");
-	M.place++;
+	decided(n);
 	return n->chosen;
 }
 

@@ -28,7 +28,7 @@ enum { OBJECTS = 1 << 12 };
 
 struct object {
 	uintptr_t key;
-	uint32_t run;
+	uint32_t epoch;
 	bool written;
 	uint8_t writer;
 	uint16_t readers;
@@ -45,7 +45,7 @@ static bool any_all;
 static void object_clear(struct object *o, uintptr_t key)
 {
 	o->key = key;
-	o->run = M.run;
+	o->epoch = M.epoch;
 	o->written = false;
 	o->readers = 0;
 	memset(o->write_order, 0, sizeof(o->write_order));
@@ -54,6 +54,8 @@ static void object_clear(struct object *o, uintptr_t key)
 
 void weft__races_begin(void)
 {
+	if (!M.live)
+		return;
 	object_clear(&everything, 0);
 	any_all = false;
 }
@@ -65,7 +67,8 @@ static struct object *object_of(uintptr_t key)
 	for (uint32_t tries = 0; tries < OBJECTS; tries++, i = (i + 1) % OBJECTS) {
 		struct object *o = &objects[i];
 
-		if (o->run != M.run) {
+		if (o->epoch != M.epoch) {
+			weft__undo_save(&o->epoch, sizeof(o->epoch));
 			object_clear(o, key);
 			return o;
 		}
@@ -208,10 +211,9 @@ static void races_with(const struct model_thread *t, const struct object *o, boo
 			race(t, q, o->read_place[q]);
 }
 
-/* What the path had before its last change was seen to in an earlier run. */
 static void races_add(const struct model_thread *t, uint32_t now)
 {
-	for (int i = 0; now + 1 >= M.length && i < raced_count; i++) {
+	for (int i = 0; i < raced_count; i++) {
 		if (M.bound < 0) {
 			add_initial(t, raced[i], now);
 		} else { /* an initial that was tried may have been cut by the bound */
@@ -230,6 +232,7 @@ static void order_after(struct model_thread *t, const struct object *o, bool wri
 
 static void object_note(struct model_thread *t, struct object *o, bool writes, uint32_t place)
 {
+	weft__undo_save(o, sizeof(*o));
 	if (writes) {
 		o->written = true;
 		o->writer = (uint8_t)t->index;
@@ -248,7 +251,10 @@ static void object_note(struct model_thread *t, struct object *o, bool writes, u
  * what comes after them comes after all. */
 static bool with_everything(const struct model_thread *t)
 {
-	any_all |= t->pending.all;
+	if (t->pending.all && !any_all) {
+		weft__undo_save(&any_all, sizeof(any_all));
+		any_all = true;
+	}
 	return any_all;
 }
 
@@ -259,6 +265,10 @@ void weft__races_step(struct model_thread *t, uint32_t place)
 
 	if (!M.reduce)
 		return;
+	if (!M.live) {
+		memcpy(t->order, M.path[place].order, sizeof(t->order));
+		return;
+	}
 	raced_count = 0;
 	for (int i = 0; i < 2; i++)
 		if (t->pending.object[i])
@@ -287,7 +297,7 @@ void weft__races_woken(const struct model_thread *t)
 	const uint32_t place = M.place - 1;
 
 	M.woken |= (uint16_t)(1u << t->index);
-	if (!M.reduce || place + 1 < M.length)
+	if (!M.reduce || !M.live)
 		return;
 	add_thread(t, place);
 	if (M.bound >= 0)

@@ -71,10 +71,12 @@ static void run_once(void (*fn)(void *), void *arg)
 	M.place = 0;
 	M.preemptions = 0;
 	M.steps = M.stores = M.sleep_orders = 0;
+	M.stale = 0;
 	M.idle_rounds = 0;
 	M.clock = WEFT_SECOND;
 	M.last_op = (struct op){ 0 };
 	choose_changes();
+	weft__undo_begin();
 	weft__memory_begin();
 	weft__shadow_begin();
 	weft__races_begin();
@@ -111,12 +113,12 @@ static bool enough(const weft_check_result *r, int64_t begin)
 	if (M.opts.executions && runs >= M.opts.executions)
 		return true;
 	return M.opts.ns_most && runs % 256 == 0 &&
-	       weft__model_real_ns() - begin >= M.opts.ns_most;
+	       weft__model_used_ns() - begin >= M.opts.ns_most;
 }
 
 static void explore(void (*fn)(void *), void *arg, weft_check_result *r)
 {
-	int64_t begin = weft__model_real_ns();
+	int64_t begin = weft__model_used_ns();
 
 	M.length = 0;
 	M.reduce = M.opts.mode == WEFT_CHECK_EXHAUSTIVE;
@@ -137,7 +139,7 @@ static void explore(void (*fn)(void *), void *arg, weft_check_result *r)
 			break;
 	}
 	r->verdict = M.verdict;
-	r->ns = weft__model_real_ns() - begin;
+	r->ns = weft__model_used_ns() - begin;
 	if (M.verdict) {
 		r->preemptions = (int)M.preemptions;
 		memcpy(r->message, M.message, sizeof(r->message));
@@ -200,6 +202,8 @@ static void defaults(const weft_check_opts *opts)
 		M.opts.steps = STEPS_MOST;
 	if (!M.opts.rereads)
 		M.opts.rereads = 2;
+	if (M.opts.cpus < 1)
+		M.opts.cpus = 1;
 	if (M.opts.depth < 2 || M.opts.depth > 8)
 		M.opts.depth = 3;
 	if (at_random() && !M.opts.executions && !M.opts.ns_most)
@@ -254,7 +258,12 @@ int weft_check(void (*fn)(void *arg), void *arg, const weft_check_opts *opts)
 
 int weft_check_spawn(void (*fn)(void *arg), void *arg, const char *name)
 {
-	return weft__model_spawn(fn, arg, name);
+	return weft__model_spawn(fn, arg, name, false);
+}
+
+int weft_check_spawn_anytime(void (*fn)(void *arg), void *arg, const char *name)
+{
+	return weft__model_spawn(fn, arg, name, true);
 }
 
 void weft_check_join(int thread)

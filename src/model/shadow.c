@@ -24,12 +24,13 @@
 
 enum {
 	RECORDS = 10,
+	INLINE = 2,
 	ARENA_SIZE = 4 << 20,
 	BLOCKS = 4096,
 	STRAYS = 1 << 12,
 	KEPT = 1 << 14,
+	MORE = 1 << 14,
 	NAMES = 64,
-	STACK_SIZE = 128 * 1024, /* as in thread.c */
 };
 
 struct record {
@@ -38,13 +39,25 @@ struct record {
 	uint8_t thread, bytes, access;
 };
 
-struct granule {
-	uint32_t run;
+struct head {
+	uint32_t epoch;
 	uint8_t used;
-	bool plain; /* some record is of a plain access */
+	bool plain : 1;  /* some record is of a plain access */
+	bool shared : 1; /* not all records are of one thread */
+	uint16_t more;   /* where the other records are; 0: nowhere */
+};
+
+/* Most have one record or two, which lie here: a small table stays in the cache. The
+ * records are kept for the next run, as undo.c says, the locations are not. */
+struct granule {
 	struct location *locations;
-	uintptr_t key; /* of strays */
-	struct record records[RECORDS];
+	uint32_t run;
+	struct head head;
+	struct record first[INLINE];
+};
+
+struct more {
+	struct record records[RECORDS - INLINE];
 };
 
 /* A range of memory with a table of granules beside it. */
@@ -70,11 +83,14 @@ struct name {
 	const char *name;
 };
 
-static struct range variables, arenas, stacks[THREADS];
+static struct range variables, arenas, stacks;
+static struct more *more;
+static uint32_t more_used;
 static unsigned char *arena_state; /* of each granule of the arenas */
 static size_t arena_used[THREADS];
 static uintptr_t program_begin;
 static struct granule *strays;
+static uintptr_t stray_keys[STRAYS];
 static struct block blocks[BLOCKS];
 static int blocks_count;
 static struct kept kept[KEPT];
@@ -103,6 +119,9 @@ void weft__shadow_setup(void)
 	begin = (uintptr_t)weft__model_map((size_t)ARENA_SIZE * THREADS);
 	range_make(&arenas, begin, begin + (size_t)ARENA_SIZE * THREADS);
 	arena_state = weft__model_map((size_t)ARENA_SIZE * THREADS / 8);
+	begin = (uintptr_t)weft__model_stacks();
+	range_make(&stacks, begin, begin + (size_t)STACK_SIZE * THREADS);
+	more = weft__model_map(MORE * sizeof(*more));
 	strays = weft__model_map(STRAYS * sizeof(*strays));
 	kept_run = weft__model_map((variables.end - variables.begin) / 8 * sizeof(*kept_run));
 }
@@ -116,6 +135,8 @@ void weft__shadow_begin(void)
 	blocks_count = 0;
 	names_count = 0;
 	kept_count = 0;
+	if (M.live)
+		more_used = 1;
 }
 
 static bool inside(const struct range *r, uintptr_t address)
@@ -125,34 +146,9 @@ static bool inside(const struct range *r, uintptr_t address)
 
 /* ---- granules ------------------------------------------------------------- */
 
-static struct granule *fresh(struct granule *g)
-{
-	if (g->run != M.run) {
-		g->run = M.run;
-		g->used = 0;
-		g->plain = false;
-		g->locations = NULL;
-	}
-	return g;
-}
-
 static struct granule *in_range(const struct range *r, uintptr_t address)
 {
-	return fresh(&r->granules[(address - r->begin) / 8]);
-}
-
-static struct granule *in_stack(uintptr_t address)
-{
-	for (int i = 0; i < M.count; i++) {
-		struct model_thread *t = &M.threads[i];
-
-		if (address - (uintptr_t)t->stack >= STACK_SIZE)
-			continue;
-		if (stacks[i].begin != (uintptr_t)t->stack)
-			range_make(&stacks[i], (uintptr_t)t->stack, (uintptr_t)t->top);
-		return in_range(&stacks[i], address);
-	}
-	return NULL;
+	return &r->granules[(address - r->begin) / 8];
 }
 
 static struct granule *stray(uintptr_t address)
@@ -163,11 +159,9 @@ static struct granule *stray(uintptr_t address)
 	for (int tries = 0; tries < STRAYS; tries++, i = (i + 1) % STRAYS) {
 		struct granule *g = &strays[i];
 
-		if (g->run != M.run) {
-			g->key = key;
-			return fresh(g);
-		}
-		if (g->key == key)
+		if (g->run != M.run && g->head.epoch != M.epoch)
+			stray_keys[i] = key;
+		if (stray_keys[i] == key)
 			return g;
 	}
 	weft__model_stop(WEFT_CHECK_UNSUITED,
@@ -176,21 +170,24 @@ static struct granule *stray(uintptr_t address)
 
 static struct granule *granule_of(uintptr_t address)
 {
-	struct granule *g;
-
+	if (inside(&stacks, address))
+		return in_range(&stacks, address);
 	if (inside(&arenas, address))
 		return in_range(&arenas, address);
 	if (inside(&variables, address))
 		return in_range(&variables, address);
-	g = in_stack(address);
-	if (g)
-		return g;
 	return stray(address);
 }
 
 struct location **weft__shadow_locations(uintptr_t address)
 {
-	return &granule_of(address)->locations;
+	struct granule *g = granule_of(address);
+
+	if (g->run != M.run) {
+		g->run = M.run;
+		g->locations = NULL;
+	}
+	return &g->locations;
 }
 
 /* ---- accesses ------------------------------------------------------------- */
@@ -211,15 +208,15 @@ static bool before_now(const struct record *r)
 }
 
 /* Whether what races with the old record races with the new one, too. */
-static bool takes_place(const struct record *n, const struct record *o)
+static bool takes_place(struct record n, struct record o)
 {
-	if (o->bytes & ~n->bytes)
+	if (o.bytes & ~n.bytes)
 		return false;
-	if (n->access == PLAIN_WRITE)
+	if (n.access == PLAIN_WRITE)
 		return true;
-	if (is_atomic(n->access) != is_atomic(o->access))
+	if (is_atomic(n.access) != is_atomic(o.access))
 		return false;
-	return !is_write(o->access) || is_write(n->access);
+	return !is_write(o.access) || is_write(n.access);
 }
 
 static const char *access_name(int access)
@@ -230,8 +227,7 @@ static const char *access_name(int access)
 	return texts[access];
 }
 
-static _Noreturn void report_race(const struct record *o, const struct record *n,
-				  uintptr_t address)
+static _Noreturn void report_race(const struct record *o, struct record n, uintptr_t address)
 {
 	char where[64], place[80];
 
@@ -239,54 +235,124 @@ static _Noreturn void report_race(const struct record *o, const struct record *n
 	snprintf(place, sizeof(place), "%s", weft__trace_place(o->site));
 	weft__model_stop(WEFT_CHECK_RACE, "%s: %s %s at %s, %s %s at %s", where,
 			 M.threads[o->thread].name, access_name(o->access), place,
-			 M.threads[n->thread].name, access_name(n->access),
-			 weft__trace_place(n->site));
+			 M.threads[n.thread].name, access_name(n.access),
+			 weft__trace_place(n.site));
 }
 
-static bool races(const struct record *o, const struct record *n)
+static bool races(const struct record *o, struct record n)
 {
-	return (o->bytes & n->bytes) && (is_write(o->access) || is_write(n->access)) &&
-	       !(is_atomic(o->access) && is_atomic(n->access)) && !before_now(o);
+	return (o->bytes & n.bytes) && (is_write(o->access) || is_write(n.access)) &&
+	       !(is_atomic(o->access) && is_atomic(n.access)) && !before_now(o);
+}
+
+static struct record *record_at(struct granule *g, int i)
+{
+	return i < INLINE ? &g->first[i] : &more[g->head.more].records[i - INLINE];
+}
+
+static void record_set(struct record *r, struct record n)
+{
+	weft__undo_save(r, sizeof(*r));
+	*r = n;
+}
+
+static void record_add(struct granule *g, struct record n)
+{
+	weft__undo_save(&g->head, sizeof(g->head));
+	if (g->head.used >= INLINE && !g->head.more) {
+		if (more_used == MORE)
+			weft__model_stop(WEFT_CHECK_UNSUITED, "a run that shares too much");
+		weft__undo_save(&more_used, sizeof(more_used));
+		g->head.more = (uint16_t)more_used++;
+	}
+	g->head.plain |= !is_atomic(n.access);
+	g->head.shared |= g->head.used > 0 && g->first[0].thread != n.thread;
+	record_set(record_at(g, g->head.used++), n);
+}
+
+/* Whether an older record of the same step and thread stands for the new one, too: it
+ * was compared with all others, or they with it. */
+static bool stands_for(const struct record *o, struct record n)
+{
+	return o->thread == n.thread && o->clock == n.clock && takes_place(*o, n);
 }
 
 /* Atomic accesses race with plain ones only; the latest of a thread stands for all of
  * its kind. */
-static bool atomic_again(struct granule *g, const struct record *n)
+static bool atomic_again(struct granule *g, struct record n)
 {
-	if (!is_atomic(n->access) || g->plain)
+	if (!is_atomic(n.access) || g->head.plain)
 		return false;
-	for (int i = 0; i < g->used; i++) {
-		struct record *o = &g->records[i];
+	for (int i = 0; i < g->head.used; i++) {
+		struct record *o = record_at(g, i);
 
-		if (o->thread == n->thread && o->access == n->access && o->bytes == n->bytes) {
-			*o = *n;
+		if (o->thread == n.thread && o->access == n.access && o->bytes == n.bytes) {
+			record_set(o, n);
 			return true;
 		}
 	}
 	return false;
 }
 
-static void granule_access(struct granule *g, uintptr_t address, const struct record *n)
+/* Compares with every record, and keeps those that the new one does not replace. */
+static void granule_compare(struct granule *g, uintptr_t address, struct record n)
 {
+	const int used = g->head.used;
 	int kept_records = 0;
 
-	if (atomic_again(g, n))
-		return;
-	g->plain |= !is_atomic(n->access);
-	for (int i = 0; i < g->used; i++) {
-		const struct record *o = &g->records[i];
+	for (int i = 0; i < used; i++) {
+		const struct record *o = record_at(g, i);
 
 		if (races(o, n))
 			report_race(o, n, address);
-		if (!(before_now(o) && takes_place(n, o)))
-			g->records[kept_records++] = *o;
+		if (before_now(o) && takes_place(n, *o))
+			continue;
+		if (kept_records != i)
+			record_set(record_at(g, kept_records), *o);
+		kept_records++;
 	}
 	if (kept_records == RECORDS) {
-		memmove(&g->records[0], &g->records[1], (RECORDS - 1) * sizeof(g->records[0]));
+		for (int i = 1; i < RECORDS; i++)
+			record_set(record_at(g, i - 1), *record_at(g, i));
 		kept_records--;
 	}
-	g->records[kept_records++] = *n;
-	g->used = (uint8_t)kept_records;
+	weft__undo_save(&g->head, sizeof(g->head));
+	g->head.used = (uint8_t)kept_records;
+	record_add(g, n);
+}
+
+/* Nobody else was here: nothing to compare with. A record that the new one might replace,
+ * too, is older and does no harm. */
+static bool own_again(struct granule *g, struct record n)
+{
+	if (g->head.shared || g->first[0].thread != n.thread)
+		return false;
+	for (int i = 0; i < g->head.used; i++) {
+		struct record *o = record_at(g, i);
+
+		if (takes_place(n, *o)) {
+			record_set(o, n);
+			return true;
+		}
+	}
+	if (g->head.used == RECORDS)
+		return false;
+	record_add(g, n);
+	return true;
+}
+
+static void granule_access(struct granule *g, uintptr_t address, struct record n)
+{
+	if (g->head.epoch != M.epoch) {
+		weft__undo_save(&g->head, sizeof(g->head));
+		g->head = (struct head){ .epoch = M.epoch };
+		record_add(g, n);
+		return;
+	}
+	if (stands_for(&g->first[0], n) || atomic_again(g, n))
+		return;
+	if (!own_again(g, n))
+		granule_compare(g, address, n);
 }
 
 static void check_alive(uintptr_t address, const void *site)
@@ -305,16 +371,15 @@ static void check_alive(uintptr_t address, const void *site)
 /* A frame of another thread, which is below what that thread has in use. */
 static void check_frame(uintptr_t address, const void *site)
 {
-	for (int i = 0; i < M.count; i++) {
-		const struct model_thread *t = &M.threads[i];
+	const int index = (int)((address - stacks.begin) / STACK_SIZE);
+	const struct model_thread *t = &M.threads[index];
 
-		if (t == M.self || address - (uintptr_t)t->stack >= STACK_SIZE)
-			continue;
-		if (t->state == ENDED || address < (uintptr_t)t->user_sp)
-			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
-					 "a frame of %s that has returned is used at %s", t->name,
-					 weft__trace_place(site));
-	}
+	if (t == M.self || index >= M.count)
+		return;
+	if (t->state == ENDED || address < (uintptr_t)t->user_sp)
+		weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
+				 "a frame of %s that has returned is used at %s", t->name,
+				 weft__trace_place(site));
 }
 
 static void reset_locations(struct granule *g, uintptr_t address, size_t size)
@@ -327,21 +392,28 @@ static void reset_locations(struct granule *g, uintptr_t address, size_t size)
 	}
 }
 
+static void check_place(uintptr_t address, const void *site)
+{
+	if (inside(&stacks, address))
+		check_frame(address, site);
+	else if (inside(&arenas, address))
+		check_alive(address, site);
+}
+
 static void access_part(uintptr_t address, size_t size, enum access access, const void *site)
 {
-	struct record n = { .site = site, .access = (uint8_t)access };
+	const uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
+	const int self = M.self->index;
+	const struct record n = { site, M.self->now.clock[self], (uint8_t)self, bytes,
+				  (uint8_t)access };
 	struct granule *g;
 
-	if (inside(&arenas, address))
-		check_alive(address, site);
-	else if (!inside(&variables, address))
-		check_frame(address, site);
+	if (M.live)
+		check_place(address, site);
 	g = granule_of(address);
-	n.thread = (uint8_t)M.self->index;
-	n.clock = M.self->now.clock[n.thread];
-	n.bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
-	granule_access(g, address, &n);
-	if (access == PLAIN_WRITE && g->locations)
+	if (M.live)
+		granule_access(g, address, n);
+	if (access == PLAIN_WRITE && g->run == M.run && g->locations)
 		reset_locations(g, address, size);
 }
 
@@ -354,7 +426,7 @@ static bool is_private(uintptr_t address)
 
 void weft__shadow_access(uintptr_t address, size_t size, enum access access, const void *site)
 {
-	if (is_private(address))
+	if ((!M.live && access != PLAIN_WRITE) || is_private(address))
 		return;
 	if (is_write(access))
 		weft__shadow_keep(address, size);
@@ -403,21 +475,21 @@ static struct block *block_of(uintptr_t address)
 static void free_races(const struct block *b, const void *caller)
 {
 	for (uintptr_t at = b->address; at < b->address + b->size; at += 8) {
-		const struct granule *g = &arenas.granules[(at - arenas.begin) / 8];
+		struct granule *g = &arenas.granules[(at - arenas.begin) / 8];
 
-		if (g->run != M.run)
+		if (!M.live || g->head.epoch != M.epoch)
 			continue;
-		for (int i = 0; i < g->used; i++) {
+		for (int i = 0; i < g->head.used; i++) {
+			const struct record *r = record_at(g, i);
 			char place[80];
 
-			if (before_now(&g->records[i]))
+			if (before_now(r))
 				continue;
-			snprintf(place, sizeof(place), "%s",
-				 weft__trace_place(g->records[i].site));
+			snprintf(place, sizeof(place), "%s", weft__trace_place(r->site));
 			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
 					 "%s frees at %s what %s uses at %s, in no order",
 					 M.self->name, weft__trace_place(caller),
-					 M.threads[g->records[i].thread].name, place);
+					 M.threads[r->thread].name, place);
 		}
 	}
 }

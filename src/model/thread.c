@@ -8,7 +8,8 @@
  *
  * Sleeping and waking. A futex call compares the newest value, as the kernel does
  * under its own lock, and is a step that writes the futex's queue: every order of
- * it and of a wake is tried. A sleeper with a deadline may be chosen to run: its
+ * it and of a wake is tried. After the call the thread does not see that word older
+ * than the kernel did, or the waker; that is all that a wake promises. A sleeper with a deadline may be chosen to run: its
  * timer fires then, and the clock moves to the deadline. A thread that hints that
  * it spins is not run again until another has stored something since its last
  * hint; or, when it has read an old store meanwhile, it goes on and sees the newest.
@@ -19,8 +20,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { STACK_SIZE = 128 * 1024 };
 
 struct model weft__model;
 
@@ -116,6 +115,7 @@ static void step_begin(struct model_thread *t)
 				 M.opts.steps);
 	t->step_before = t->step;
 	t->step = M.steps;
+	t->anytime = false;
 	if (t->state == ASLEEP && !t->woken) { /* its timer fires */
 		t->state = READY;
 		if (M.clock < t->deadline)
@@ -181,10 +181,19 @@ static void entry(void)
 	end(t);
 }
 
+void *weft__model_stacks(void)
+{
+	static void *stacks;
+
+	if (!stacks)
+		stacks = weft__model_map((size_t)STACK_SIZE * THREADS);
+	return stacks;
+}
+
 static void thread_setup(struct model_thread *t, int index)
 {
 	t->index = index;
-	t->stack = weft__model_map(STACK_SIZE);
+	t->stack = (unsigned char *)weft__model_stacks() + (size_t)index * STACK_SIZE;
 	t->top = t->stack + STACK_SIZE;
 	t->locals = weft__model_map(M.locals.size + 1);
 }
@@ -216,7 +225,9 @@ static struct model_thread *thread_new(void (*fn)(void *), void *arg, const char
 	memset(t->now.clock, 0, sizeof(t->now.clock));
 	memset(t->pending_acquire.clock, 0, sizeof(t->pending_acquire.clock));
 	memset(t->order, 0, sizeof(t->order));
+	t->anytime = false;
 	t->spurious_left = M.opts.spurious;
+	t->weak_left = M.opts.weak;
 	t->failures_left = M.opts.failures;
 	t->ends_count = 0;
 	t->clock_reads = 0;
@@ -251,7 +262,7 @@ void weft__threads_run(void)
 	memcpy(M.locals.base, outside, M.locals.size);
 }
 
-int weft__model_spawn(void (*fn)(void *), void *arg, const char *name)
+int weft__model_spawn(void (*fn)(void *), void *arg, const char *name, bool anytime)
 {
 	struct model_thread *self = M.self, *t;
 
@@ -259,6 +270,7 @@ int weft__model_spawn(void (*fn)(void *), void *arg, const char *name)
 	if (M.count == THREADS)
 		weft__model_stop(WEFT_CHECK_UNSUITED, "more than %d threads", THREADS);
 	t = thread_new(fn, arg, name);
+	t->anytime = anytime;
 	weft__view_joined(&t->now, &self->now);
 	t->now.clock[t->index] = 1;
 	memcpy(t->order, self->order, sizeof(t->order));
@@ -364,6 +376,7 @@ void weft__model_futex_wake(const void *word, int count)
 		t->timed = false;
 		t->state = READY;
 		t->pending = resume;
+		weft__location_seen((uintptr_t)word, t);
 		for (int i = 0; i < THREADS; i++)
 			if (t->order[i] < M.self->order[i])
 				t->order[i] = M.self->order[i];
@@ -411,6 +424,11 @@ int64_t weft__model_now(void)
 	if (!M.running)
 		return 1;
 	return M.clock + ++M.self->clock_reads * WEFT_US;
+}
+
+int weft__model_cpus(void)
+{
+	return M.running ? M.opts.cpus : 1;
 }
 
 /* ---- the rest ------------------------------------------------------------- */

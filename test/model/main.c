@@ -36,6 +36,7 @@ static weft_check_opts options(const struct model_spec *spec, bool is_long)
 		.preemptions = spec->preemptions,
 		.spurious = spec->spurious,
 		.failures = spec->failures,
+		.rereads = spec->rereads,
 		.leaks_allowed = spec->leaks_allowed,
 		.ns_most = (is_long ? 300 : 1) * seconds * WEFT_SECOND,
 		.quiet = spec->expects != WEFT_CHECK_PASSED,
@@ -59,9 +60,9 @@ static const char *bound_text(int preemptions)
 static void print_line(const struct model_spec *spec, const weft_check_opts *opts,
 		       const weft_check_result *r, bool good)
 {
-	printf("%-4s %-34s %d threads  %-8s  %8llu runs  %-13s %5.1f s", good ? "ok" : "FAIL",
+	printf("%-4s %-34s %d threads  %-8s  %8llu+%llu runs  %-13s %5.1f s", good ? "ok" : "FAIL",
 	       spec->name, r->threads, bound_text(opts->preemptions),
-	       (unsigned long long)r->executions,
+	       (unsigned long long)r->executions, (unsigned long long)r->pruned,
 	       r->verdict     ? weft_check_verdict_name(r->verdict)
 	       : r->exhausted ? "exhausted"
 			      : "not exhausted",
@@ -184,8 +185,10 @@ int main(int argc, char **argv)
 	if (mutants) {
 		mutants_all(filter, &passed, &failed);
 	} else {
-		if (!to_first)
+		if (!to_first) {
+			choices_all(filter, &passed, &failed);
 			litmus_all(filter, is_long, &passed, &failed);
+		}
 		models_all(filter, is_long, to_first, &passed, &failed);
 	}
 	if (passed + failed == 0)

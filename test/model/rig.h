@@ -23,6 +23,7 @@ struct model_spec {
 	int preemptions;      /* bound; 0: none. For everyday */
 	int preemptions_long; /* bound with --long; default: as above */
 	uint32_t spurious, failures;
+	uint32_t rereads; /* for threads that look at one word many times */
 	int expects;     /* the verdict of a planted bug */
 	int seconds;     /* most time for the exhaustive part; default 2, *300 when long */
 	uint64_t random; /* runs at random, and as many of PCT; default 1,000 */
@@ -61,6 +62,7 @@ void model_register(struct model_spec *spec);
 /* Groups that are no single model: litmus tests, the checker's own tests. They
  * print a line a test, and return the number that passed and failed. */
 void litmus_all(const char *filter, bool is_long, int *passed, int *failed);
+void choices_all(const char *filter, int *passed, int *failed);
 
 /* The mutants: test/model/mutants.c. */
 void mutants_all(const char *filter, int *passed, int *failed);

@@ -82,10 +82,20 @@ void weft__model_source_of(const void *address, char *out, size_t size)
 	pclose(pipe);
 }
 
-int64_t weft__model_real_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * WEFT_SECOND + t.tv_nsec;
+}
+
+int64_t weft__model_real_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t weft__model_used_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }

@@ -3,9 +3,9 @@
  * sys.h for the model: each call is a step of the checker, or a fixed answer, so
  * that a run depends on the checker's decisions alone.
  *
- * One CPU, so that nobody spins: a spin looks earlier at what a sleeper would be
- * told, and every order of looking and telling is explored anyway. Loops that
- * spin without asking pause, which is a hint to the checker.
+ * One CPU unless the model says otherwise, so that nobody spins: a spin looks earlier
+ * at what a sleeper would be told, and costs many runs. Loops that spin pause, which is
+ * a hint to the checker.
  */
 #include "sys/sys.h"
 
@@ -33,7 +33,7 @@ void weft__futex_wake(weft_atomic_u32 *word, int count)
 int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, size_t stack_size,
 		       const char *name)
 {
-	int thread = weft__model_spawn(fn, arg, name);
+	int thread = weft__model_spawn(fn, arg, name, false);
 
 	(void)stack_size;
 	if (thread < 0)
@@ -89,7 +89,7 @@ uint64_t weft__thread_id(void)
 
 int weft__thread_cpus(void)
 {
-	return 1;
+	return weft__model_cpus();
 }
 
 unsigned weft__cpu_current(void)
@@ -196,12 +196,14 @@ int64_t weft_after_s(int64_t s)
 
 int weft_cpus(void)
 {
-	return 1;
+	return weft__model_cpus();
 }
 
 void weft__cpu_budget_read(struct weft__cpu_budget *out)
 {
-	*out = (struct weft__cpu_budget){ .online = 1, .affinity = 1, .usable = 1 };
+	const int cpus = weft__model_cpus();
+
+	*out = (struct weft__cpu_budget){ .online = cpus, .affinity = cpus, .usable = cpus };
 }
 
 uint64_t weft__entropy(void)

@@ -41,8 +41,9 @@ void weft__model_data_find(uintptr_t *begin, uintptr_t *end, uintptr_t *program)
 bool weft__model_is_code(const void *address);
 void weft__model_source_of(const void *address, char *out, size_t size);
 
-/* The real clock. */
+/* The real clock, and the processor's time that this process has used. */
 int64_t weft__model_real_ns(void);
+int64_t weft__model_used_ns(void);
 
 /* ---- the engine, for the port --------------------------------------------------- */
 
@@ -53,9 +54,10 @@ int weft__model_futex_wait(const void *word, uint32_t expected, int64_t deadline
 void weft__model_futex_wake(const void *word, int count);
 void weft__model_spin(const char *site);
 int64_t weft__model_now(void);
+int weft__model_cpus(void);
 
-/* The index of the new thread, or -EAGAIN. */
-int weft__model_spawn(void (*fn)(void *), void *arg, const char *name);
+/* The index of the new thread, or -EAGAIN. `anytime`: it begins without a preemption. */
+int weft__model_spawn(void (*fn)(void *), void *arg, const char *name, bool anytime);
 int weft__model_self(void);
 void weft__model_join(int thread);
 const char *weft__model_thread_name(int thread);
