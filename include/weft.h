@@ -8,6 +8,7 @@
 #include <weft/atomic.h>
 #include <weft/backoff.h>
 #include <weft/base.h>
+#include <weft/blocking.h>
 #include <weft/cancel.h>
 #include <weft/channel.h>
 #include <weft/check.h>

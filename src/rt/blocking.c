@@ -27,10 +27,12 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "rt/rt.h"
 #include "sync/sync.h"
 #include "sys/sys.h"
 #include "thread/thread.h"
 #include "wait/wait.h"
+#include "weft/blocking.h"
 #include "weft/event.h"
 
 struct job {
@@ -202,28 +204,48 @@ static int submit(struct weft__lane *lane, struct job *job)
 	return 0;
 }
 
-int weft__lane_run(struct weft__lane *lane, weft_thread_fn fn, void *arg)
+static int run(struct weft__lane *lane, struct job *job)
 {
-	struct job job = { .fn = fn, .arg = arg, .ambient = weft_ambient() };
 	bool queued;
-	int err = weft_cancelled() ? -ECANCELED : submit(lane, &job);
+	int err = submit(lane, job);
 
 	if (err)
 		return err;
-	err = weft_event_wait(&job.done);
+	err = weft_event_wait(&job->done);
 	if (err == 0)
-		return job.result;
+		return job->result;
 	weft_mutex_lock(&lane->mutex);
-	queued = weft__list_linked(&job.node);
+	queued = weft__list_linked(&job->node);
 	if (queued) {
-		weft__list_remove(&job.node);
+		weft__list_remove(&job->node);
 		lane->queued--;
 	}
 	weft_mutex_unlock(&lane->mutex);
 	if (queued)
 		return err;
-	weft__event_await(&job.done);
-	return job.result;
+	weft__event_await(&job->done);
+	return job->result;
+}
+
+int weft__lane_run(struct weft__lane *lane, weft_thread_fn fn, void *arg)
+{
+	struct job job = { .fn = fn, .arg = arg, .ambient = weft_ambient() };
+
+	return weft_cancelled() ? -ECANCELED : run(lane, &job);
+}
+
+int weft__lane_run_alone(struct weft__lane *lane, weft_thread_fn fn, void *arg)
+{
+	struct job job = { .fn = fn, .arg = arg, .ambient = weft_ambient() };
+	struct weft__parker *fiber;
+	int result;
+
+	if (weft_cancelled())
+		return -ECANCELED;
+	fiber = weft__parker_install(NULL);
+	result = run(lane, &job);
+	weft__parker_install(fiber);
+	return result;
 }
 
 void weft__lane_close(struct weft__lane *lane)
@@ -246,4 +268,34 @@ void weft__lane_close(struct weft__lane *lane)
 		weft__event_await(&gone);
 	if (lane->last)
 		weft__thread_join((struct weft__thread){ lane->last });
+}
+
+/* ---- the lanes of a runtime --------------------------------------------------------- */
+
+void weft__lanes_init(struct weft__lane lanes[WEFT__LANES], int threads_most)
+{
+	weft__lane_init(&lanes[WEFT__LANE_GENERAL], (uint32_t)threads_most, "weft-blocking");
+	weft__lane_init(&lanes[WEFT__LANE_RESOLVE], WEFT__LANE_RESOLVERS, "weft-resolve");
+}
+
+void weft__lanes_close(struct weft__lane lanes[WEFT__LANES])
+{
+	for (int i = 0; i < WEFT__LANES; i++)
+		weft__lane_close(&lanes[i]);
+}
+
+int weft__blocking_run(enum weft__lane_kind kind, weft_thread_fn fn, void *arg)
+{
+	struct weft__rt_worker *w = weft__rt_worker_self();
+
+	if (!w || !w->current)
+		return fn(arg);
+	if (w->runtime->opts.deterministic)
+		return weft__lane_run_alone(&w->runtime->lanes[kind], fn, arg);
+	return weft__lane_run(&w->runtime->lanes[kind], fn, arg);
+}
+
+int weft_blocking(weft_thread_fn fn, void *arg)
+{
+	return weft__blocking_run(WEFT__LANE_GENERAL, fn, arg);
 }

@@ -30,7 +30,7 @@ struct weft__lane {
 };
 
 enum {
-	WEFT__LANE_THREADS = 256,
+	WEFT__LANE_THREADS = 64,
 	WEFT__LANE_QUEUE = 16384,
 	WEFT__LANE_RESOLVERS = 16,
 };
@@ -48,5 +48,19 @@ void weft__lane_close(struct weft__lane *lane);
  * ends before fn has begun; then it never runs. Once it has begun, its end is
  * waited for, as it may use the caller's frame. */
 int weft__lane_run(struct weft__lane *lane, weft_thread_fn fn, void *arg);
+
+/* The same by a fiber whose whole worker is to stand still meanwhile, so that nothing
+ * else happens, nor does virtual time pass. */
+int weft__lane_run_alone(struct weft__lane *lane, weft_thread_fn fn, void *arg);
+
+/* ---- the lanes of a runtime ------------------------------------------------------ */
+
+enum weft__lane_kind { WEFT__LANE_GENERAL, WEFT__LANE_RESOLVE, WEFT__LANES };
+
+void weft__lanes_init(struct weft__lane lanes[WEFT__LANES], int threads_most);
+void weft__lanes_close(struct weft__lane lanes[WEFT__LANES]);
+
+/* Runs fn(arg) in a lane of the caller's runtime; a plain call where no fiber runs. */
+int weft__blocking_run(enum weft__lane_kind kind, weft_thread_fn fn, void *arg);
 
 #endif

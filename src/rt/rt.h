@@ -20,6 +20,7 @@
 #include "base/fifo.h"
 #include "base/list.h"
 #include "base/rng.h"
+#include "rt/blocking.h"
 #include "rt/idle.h"
 #include "rt/inbox.h"
 #include "rt/injector.h"
@@ -151,6 +152,7 @@ struct weft_runtime {
 	int64_t spin_ns; /* how long a worker looks around before it sleeps */
 	struct weft__rt_worker *worker;
 	struct weft__injector injector;
+	struct weft__lane lanes[WEFT__LANES];
 	weft_token root;
 	weft_event over;
 	weft_runtime_opts opts; /* `name` does not live on */

@@ -166,6 +166,7 @@ static weft_runtime *runtime_map(const weft_runtime_opts *opts)
 	runtime->stack_class = (uint8_t)weft__stack_class_of(opts->stack_size);
 	runtime->spin_ns = weft_cpus() > 1 ? SPIN_NS : 0;
 	weft__idle_init(&runtime->idle, workers, rouse);
+	weft__lanes_init(runtime->lanes, opts->blocking_threads);
 	return runtime;
 }
 
@@ -241,6 +242,7 @@ static void threads_end(weft_runtime *runtime)
 	for (unsigned i = 0; i < runtime->started; i++)
 		weft__thread_join(runtime->worker[i].thread);
 	weft__await_left(&runtime->left, weft_load_relaxed(&runtime->entered));
+	weft__lanes_close(runtime->lanes);
 	runtime_unmap(runtime);
 }
 
