@@ -121,7 +121,7 @@ void weft__offers_announce(struct weft__worker *owner, unsigned offered)
 	if (offered == 0)
 		return;
 	census = weft_load_seq_cst(&owner->core->census); /* idle.1 */
-	if (weft__census_searching(census) == 0)
+	if (weft__census_searching(census) <= 0)
 		weft__core_wake(owner->core);
 }
 
@@ -224,7 +224,7 @@ static void found(struct weft__worker *w, struct weft__worker *victim)
 	weft__worker_ask(victim);
 	weft_store_relaxed(&w->face.want, 1);
 	/* Offers made while this thread was searching have woken nobody. */
-	if (weft__census_searching(census) == 1 && wake_is_of_use(core, census) &&
+	if (weft__census_searching(census) <= 1 && wake_is_of_use(core, census) &&
 	    offers_anywhere(core))
 		weft__core_wake(core);
 }

@@ -42,7 +42,7 @@
 #include "weft/cancel.h"
 #include "weft/pool.h"
 
-enum { WEFT__OFFERS_MOST = WEFT__BOUND(32, 4) };
+enum { WEFT__OFFERS_MOST = WEFT__BOUND(32, 2) };
 
 #define WEFT__OFFERS_PUSH ((UINT64_C(256) << 8) + 1)
 #define WEFT__OFFERS_CLAIM ((UINT64_C(1) << 8) - 1)

@@ -90,23 +90,27 @@ struct weft__core {
 };
 
 /* The census: how many threads have no job, and how many of these are awake and
- * look for one. The others sleep. */
+ * look for one. The others sleep. A thread that got up by itself, while another was
+ * about to wake it, may be counted out of the searching before it is counted in: then
+ * that half is below zero for a moment. */
 #define WEFT__CENSUS_SEARCHING UINT64_C(1)
 #define WEFT__CENSUS_IDLE (UINT64_C(1) << 32)
 
-static inline unsigned weft__census_searching(uint64_t census)
+static inline int weft__census_searching(uint64_t census)
 {
-	return (uint32_t)census;
+	return (int32_t)(uint32_t)census;
 }
 
 static inline unsigned weft__census_idle(uint64_t census)
 {
-	return (unsigned)(census >> 32);
+	return (unsigned)((census - (uint64_t)(int64_t)weft__census_searching(census)) >> 32);
 }
 
 static inline unsigned weft__census_asleep(uint64_t census)
 {
-	return weft__census_idle(census) - weft__census_searching(census);
+	int searching = weft__census_searching(census);
+
+	return weft__census_idle(census) - (searching > 0 ? (unsigned)searching : 0);
 }
 
 static inline struct weft__worker *weft__worker_of(weft_worker *face)

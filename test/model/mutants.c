@@ -5,7 +5,8 @@
  * is left out, one at a time while the models run: one of them must fail.
  *
  * The places are those that the models come by. A mutant that survives is a
- * missing model, or changes nothing, and then mutants.txt says why:
+ * missing model, or changes nothing, and then mutants.txt says why (and if a model
+ * fails nevertheless, what it says is wrong, and that counts as a failure too):
  *
  *     file | function | expression | mutation | the reason, a sentence
  *
@@ -16,6 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "model/mutant.h"
 
@@ -30,6 +34,7 @@ struct mutant {
 
 struct reason {
 	char file[64], function[64], expression[80], what[48], text[400];
+	bool used;
 };
 
 static struct mutant mutants[MUTANTS];
@@ -76,11 +81,14 @@ static void reasons_read(void)
 static const char *reason_of(const struct mutant *m)
 {
 	for (int i = 0; i < reasons_count; i++) {
-		const struct reason *r = &reasons[i];
+		struct reason *r = &reasons[i];
 
 		if (strcmp(r->file, m->file) == 0 && strcmp(r->function, m->function) == 0 &&
-		    strcmp(r->expression, m->expression) == 0 && strcmp(r->what, m->what) == 0)
+		    strcmp(r->expression, m->expression) == 0 &&
+		    strcmp(r->what, m->what) == 0) {
+			r->used = true;
 			return r->text;
+		}
 	}
 	return NULL;
 }
@@ -116,12 +124,17 @@ static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s
 	struct mutant *m = &mutants[mutants_count];
 	const char *colon = strchr(s->site, ':'), *blank = strchr(s->site, ' ');
 
-	if (mutants_count == MUTANTS || !colon || !blank)
+	if (mutants_count == MUTANTS)
 		return;
 	mutants_count++;
 	m->mutation = mutation;
 	m->site = s->site;
 	m->order = order;
+	if (mutation == MUTANT_DROP) {
+		snprintf(m->file, sizeof(m->file), "src/wait/parker.c");
+		snprintf(m->what, sizeof(m->what), "each left out");
+		return;
+	}
 	snprintf(m->file, sizeof(m->file), "%.*s", (int)(colon - s->site), s->site);
 	snprintf(m->expression, sizeof(m->expression), "%s", blank + 1);
 	function_of(m->file, atoi(colon + 1), m->function, sizeof(m->function));
@@ -171,6 +184,7 @@ static void mutants_find(void)
 			.quiet = true,
 			.spurious = s->spurious,
 			.failures = s->failures,
+		.rereads = s->rereads,
 			.no_shrink = true,
 		};
 
@@ -198,111 +212,239 @@ static bool covers(const char *list, const char *file)
 }
 
 /* At random first, which is quick where it fails, and shows whether a model comes by
- * the place at all; then in order. */
+ * the place at all; then in order. Counted in runs and not in seconds, so that a busy
+ * machine comes to the same answer. */
 static const struct {
-	int mode;
+	int mode, depth;
 	uint64_t executions;
 } tries[] = {
-	{ WEFT_CHECK_RANDOM, 200 },
-	{ WEFT_CHECK_RANDOM, 3000 },
-	{ WEFT_CHECK_PCT, 1000 },
-	{ WEFT_CHECK_EXHAUSTIVE, 0 },
+	{ WEFT_CHECK_RANDOM, 0, 200 },       { WEFT_CHECK_EXHAUSTIVE, 0, 2000 },
+	{ WEFT_CHECK_RANDOM, 0, 2000 },      { WEFT_CHECK_PCT, 3, 1000 },
+	{ WEFT_CHECK_EXHAUSTIVE, 0, 20000 }, { WEFT_CHECK_PCT, 4, 4000 },
 };
-enum { TRIES = sizeof(tries) / sizeof(tries[0]), MODELS = 256, SECONDS_MOST = 90 };
+enum { TRIES = sizeof(tries) / sizeof(tries[0]), TRIES_PROVED = 2, MODELS = 256 };
 
 static int model_verdict(const struct model_spec *s, int attempt)
 {
 	const weft_check_opts opts = {
 		.mode = tries[attempt].mode,
+		.depth = tries[attempt].depth,
 		.executions = tries[attempt].executions,
 		.preemptions = s->preemptions,
 		.quiet = true,
 		.no_shrink = true,
 		.spurious = s->spurious,
 		.failures = s->failures,
+		.rereads = s->rereads,
 		.steps = 5000,
 		.leaks_allowed = s->leaks_allowed,
-		.ns_most = 4 * WEFT_SECOND,
 	};
 
 	return weft_check(s->program, s->arg, &opts);
 }
 
-/* The model that fails, or NULL. */
-static const char *killer(const char *file, int *verdict)
-{
-	static bool met[MODELS];
-	int64_t begin = weft__model_real_ns();
+/* What a mutant's own process finds out, for the parent to read. */
+struct outcome {
+	const struct model_spec *model; /* that runs, or that failed */
+	int verdict;
+};
 
-	for (int attempt = 0; attempt < TRIES; attempt++) {
+static struct outcome *outcomes; /* shared between the processes */
+
+/* The model that caught the last mutant of a file is likely to catch the next. */
+struct hint {
+	char file[64];
+	const struct model_spec *model;
+};
+
+static struct hint hints[64];
+
+static struct hint *hint_of(const char *file)
+{
+	struct hint *h = hints;
+
+	while (h < &hints[63] && h->file[0] && strcmp(h->file, file) != 0)
+		h++;
+	if (strcmp(h->file, file) != 0) {
+		snprintf(h->file, sizeof(h->file), "%s", file);
+		h->model = NULL;
+	}
+	return h;
+}
+
+/* True when the model has failed. Sets *met if it came by the place. */
+static bool try_model(const struct model_spec *s, int attempt, struct outcome *out, bool *met)
+{
+	out->model = s;
+	weft__mutant_met_reset();
+	out->verdict = model_verdict(s, attempt);
+	*met = weft__mutant_met() > 0;
+	return out->verdict != WEFT_CHECK_PASSED;
+}
+
+/* Looks for a model that fails. */
+static void kill_mutant(const char *file, int attempts, struct outcome *out)
+{
+	const struct model_spec *hint = hint_of(file)->model;
+	static bool met[MODELS];
+
+	memset(met, true, sizeof(met));
+	if (hint && (try_model(hint, 0, out, met) || try_model(hint, 1, out, met)))
+		return;
+	for (int attempt = 0; attempt < attempts; attempt++) {
 		int i = 0;
 
 		for (const struct model_spec *s = model_first(); s; s = s->next, i++) {
-			if (i == MODELS || s->expects || !covers(s->covers, file) ||
-			    (attempt > 0 && !met[i]) ||
-			    weft__model_real_ns() - begin > SECONDS_MOST * WEFT_SECOND)
+			if (i == MODELS || s->expects || !covers(s->covers, file) || !met[i])
 				continue;
-			weft__mutant_met_reset();
-			*verdict = model_verdict(s, attempt);
-			met[i] = weft__mutant_met() > 0;
-			if (*verdict)
-				return s->name;
+			if (try_model(s, attempt, out, &met[i]))
+				return;
 		}
 	}
-	return NULL;
+	out->model = NULL;
 }
 
-static bool mutant_run(const struct mutant *m)
-{
-	const char *why = reason_of(m), *name;
-	int verdict;
+/* ---- one process each ------------------------------------------------------------------ */
 
-	weft__mutant_plant(m->mutation, m->site, m->order);
-	name = killer(m->file, &verdict);
-	weft__mutant_plant(MUTANT_NONE, NULL, 0);
+/* A planted bug may take the checker with it, and there are several processors. */
+struct job {
+	pid_t pid;
+	int mutant;
+};
+
+enum { JOBS_MOST = 16 };
+
+static void print_mutant(const struct mutant *m, const struct outcome *out, int signal)
+{
+	const char *why = reason_of(m);
+	const bool caught = signal || out->model;
+
 	printf("%-10s %s, %s: ",
-	       name  ? "caught"
-	       : why ? "equivalent"
-		     : "SURVIVED",
+	       caught ? why ? "DISPROVED" : "caught"
+	       : why  ? "equivalent"
+		      : "SURVIVED",
 	       m->site, m->what);
-	if (name)
-		printf("%s, %s%s\n", name, weft_check_verdict_name(verdict),
-		       why ? " (though mutants.txt calls it equivalent)" : "");
+	if (signal)
+		printf("%s, %s\n", out->model ? out->model->name : "?", strsignal(signal));
+	else if (caught)
+		printf("%s, %s\n", out->model->name, weft_check_verdict_name(out->verdict));
 	else
 		printf("%s\n", why ? why : "no model fails");
 	fflush(stdout);
-	return name || why;
 }
 
-static bool no_wake(void)
+static void progress(int done, int of, int failed)
 {
-	int verdict;
-	const char *name;
+	enum { WIDTH = 40 };
+	const int full = of > 0 ? WIDTH * done / of : WIDTH;
 
-	weft__mutant_plant(MUTANT_DROP, "futex wake", 0);
-	name = killer("src/wait/parker.c", &verdict);
-	weft__mutant_plant(MUTANT_NONE, NULL, 0);
-	printf("%-10s every futex wake left out: %s\n", name ? "caught" : "SURVIVED",
-	       name ? name : "no model fails");
-	return name != NULL;
+	fprintf(stderr, "\r[%.*s%*s] %d of %d mutants, %d failed ", full,
+		"########################################", WIDTH - full, "", done, of, failed);
+	if (done == of)
+		fputc('\n', stderr);
+}
+
+static pid_t mutant_start(int index)
+{
+	const struct mutant *m = &mutants[index];
+	pid_t pid;
+
+	outcomes[index] = (struct outcome){ 0 };
+	fflush(NULL);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	weft__mutant_plant(m->mutation, m->site, m->order);
+	kill_mutant(m->file, reason_of(m) ? TRIES_PROVED : TRIES, &outcomes[index]);
+	_exit(0);
+}
+
+/* The mutant is as it should be. On a terminal a bar tells how far it is, and only
+ * what is wrong gets a line. */
+static bool mutant_end(int index, int status)
+{
+	const struct mutant *m = &mutants[index];
+	const struct outcome *out = &outcomes[index];
+	const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	const bool caught = signal || out->model;
+	const bool good = caught == !reason_of(m);
+
+	if (!good && isatty(2))
+		fprintf(stderr, "\r%79s\r", "");
+	if (!good || !isatty(1) || !isatty(2))
+		print_mutant(m, out, signal);
+	if (caught && !signal)
+		hint_of(m->file)->model = out->model;
+	return good;
+}
+
+static int jobs_most(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > JOBS_MOST ? JOBS_MOST : (int)n;
+}
+
+static void mutants_run(int *passed, int *failed)
+{
+	struct job jobs[JOBS_MOST] = { { 0 } };
+	const int most = jobs_most();
+	int running = 0, next = 0, status;
+
+	while (next < mutants_count || running > 0) {
+		struct job *job = jobs;
+		pid_t pid;
+
+		if (next < mutants_count && running < most) {
+			while (job->pid)
+				job++;
+			*job = (struct job){ mutant_start(next), next };
+			next++, running++;
+			continue;
+		}
+		pid = wait(&status);
+		while (job->pid != pid)
+			job++;
+		job->pid = 0;
+		running--;
+		++*(mutant_end(job->mutant, status) ? passed : failed);
+		if (isatty(2))
+			progress(*passed + *failed, mutants_count, *failed);
+	}
+}
+
+/* A reason for something that is not there any more. */
+static int reasons_stale(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < reasons_count; i++) {
+		const struct reason *r = &reasons[i];
+
+		if (r->used)
+			continue;
+		printf("STALE      %s, %s, %s, %s: no model comes by such a place\n", r->file,
+		       r->function, r->expression, r->what);
+		count++;
+	}
+	return count;
 }
 
 void mutants_all(const char *filter, int *passed, int *failed)
 {
+	int kept = 0;
+
 	reasons_read();
 	mutants_find();
+	mutant_add(MUTANT_DROP, &(struct weft__mutant_site){ "wake", "futex wake", 0 }, 0);
 	for (int i = 0; i < mutants_count; i++) {
-		if (!strstr(mutants[i].site, filter))
-			continue;
-		if (mutant_run(&mutants[i]))
-			++*passed;
-		else
-			++*failed;
+		(void)reason_of(&mutants[i]);
+		if (strstr(mutants[i].site, filter))
+			mutants[kept++] = mutants[i];
 	}
-	if (!*filter) {
-		if (no_wake())
-			++*passed;
-		else
-			++*failed;
-	}
+	mutants_count = kept;
+	outcomes = mmap(NULL, sizeof(*outcomes) * MUTANTS, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	mutants_run(passed, failed);
+	*failed += reasons_stale();
 }
