@@ -17,6 +17,7 @@
 #include <weft/fiber.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
+#include <weft/net.h>
 #include <weft/once.h>
 #include <weft/par.h>
 #include <weft/pool.h>

@@ -15,14 +15,14 @@ struct epoll_poller {
 	struct weft__ready batch[BATCH];
 };
 
-static struct epoll_poller *epoll_of(struct weft__poller *poller)
+static struct epoll_poller *of(struct weft__poller *poller)
 {
 	return weft_container_of(poller, struct epoll_poller, base);
 }
 
 static void shut(struct weft__poller *poller)
 {
-	struct epoll_poller *p = epoll_of(poller);
+	struct epoll_poller *p = of(poller);
 
 	if (p->set >= 0)
 		(void)weft__fd_close(p->set);
@@ -54,7 +54,7 @@ static int make(struct weft__poller **out)
 
 static int look(struct weft__poller *poller, int64_t deadline)
 {
-	struct epoll_poller *p = epoll_of(poller);
+	struct epoll_poller *p = of(poller);
 	int count = weft__readiness_wait(p->set, p->batch, BATCH, deadline);
 	int dispatched = 0;
 
@@ -71,12 +71,12 @@ static int look(struct weft__poller *poller, int64_t deadline)
 
 static int arm(struct weft__poller *poller, struct weft__pollee *pollee)
 {
-	return weft__readiness_add(epoll_of(poller)->set, pollee->fd, (uintptr_t)pollee);
+	return weft__readiness_add(of(poller)->set, pollee->fd, (uintptr_t)pollee);
 }
 
 static enum weft__disarmed disarm(struct weft__poller *poller, struct weft__pollee *pollee)
 {
-	weft__readiness_remove(epoll_of(poller)->set, pollee->fd);
+	weft__readiness_remove(of(poller)->set, pollee->fd);
 	return WEFT__DISARMED;
 }
 

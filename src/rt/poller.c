@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "rt/reactor.h"
+#include "rt/rt.h"
 
 #define EDGE ((uintptr_t)WEFT__A)
 #define ENDED ((uintptr_t)WEFT__B)
@@ -164,6 +165,13 @@ static void store_give(struct weft__pollee *pollee)
 	weft__gate_leave(&store.gate);
 }
 
+void weft__pollee_free(struct weft__pollee *pollee)
+{
+	WEFT__ASSERT(!weft_load_relaxed(&pollee->registered),
+		     "a pollee was freed that its poller has");
+	store_give(pollee);
+}
+
 /* ---- edges ---------------------------------------------------------------------------- */
 
 /* Brings an edge: to one party, or with `all` to each, or to nobody yet. */
@@ -234,7 +242,16 @@ void weft__poller_set_fallback(struct weft__poller *poller)
 /* The caller's own poller, or one of somebody who is at work. */
 static struct weft__poller *poller_near(void)
 {
-	return owned ? owned : weft_load_acquire(&fallback); /* poller.4 */
+	struct weft__poller *poller = owned;
+	struct weft__rt_worker *worker;
+
+	if (poller)
+		return poller;
+	poller = weft_load_acquire(&fallback); /* poller.4 */
+	if (poller)
+		return poller;
+	worker = weft__rt_worker_any();
+	return worker ? weft__rt_worker_poller(worker) : NULL;
 }
 
 int weft__pollee_register(struct weft__pollee *pollee)
@@ -246,7 +263,7 @@ int weft__pollee_register(struct weft__pollee *pollee)
 		return 0;
 	poller = poller_near();
 	if (!poller)
-		return -ENXIO;
+		return -EAGAIN;
 	weft__gate_enter(&pollee->gate);
 	if (!pollee->poller) {
 		err = poller->reactor->arm(poller, pollee);
@@ -436,6 +453,8 @@ static bool ready_attempt(weft_case *c)
 	}
 	if (c->result > 0) {
 		c->result = 0;
+		/* The edge of what is there may be on its way only. */
+		weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
 		if (edge)
 			queue_edge(q, false, 0);
 	}

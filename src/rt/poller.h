@@ -97,6 +97,9 @@ struct weft__pollee {
 /* A pollee for `fd`, not registered yet: NULL without memory. */
 struct weft__pollee *weft__pollee_new(int fd);
 
+/* Undoes that; the descriptor is left alone. */
+void weft__pollee_free(struct weft__pollee *pollee);
+
 /* Ends it and closes its descriptor. Nobody may be waiting for it. With `settle` it
  * returns when the system is done with the descriptor, so that what it was bound to
  * is free; that may take until the poller's owner looks. Without it never waits. */

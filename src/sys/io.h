@@ -12,6 +12,7 @@
 
 #include "sys/sys.h"
 #include "weft/io.h"
+#include "weft/net.h"
 
 /* ---- any descriptor --------------------------------------------------------- */
 
@@ -20,6 +21,68 @@ int weft__fd_close(int fd);
 
 /* Another number for it, not inherited by other programs. */
 int weft__fd_duplicate(int fd);
+
+/* What kind of stream it is. */
+enum weft__fd_kind {
+	WEFT__FD_OTHER,
+	WEFT__FD_PIPE,
+	WEFT__FD_SOCKET,
+	WEFT__FD_TCP,
+	WEFT__FD_FILE,
+};
+enum weft__fd_kind weft__fd_kind(int fd);
+
+/* Calls on it do not wait from now on, whoever makes them. 0 or -errno. */
+int weft__fd_unblock(int fd);
+
+/* Read and write what can be at once: a count, -EAGAIN, -errno. A descriptor that was
+ * unblocked, not a socket. Never raises a signal. */
+int64_t weft__fd_read(int fd, const weft_iovec *pieces, int count);
+int64_t weft__fd_write(int fd, const weft_iovec *pieces, int count);
+
+/* A pipe, unblocked: reading end, writing end. */
+int weft__fd_pipe(int fd[2]);
+
+/* ---- sockets: all are made non-blocking and not inheritable ---------------------- */
+
+int weft__socket_open(const weft_address *of_family);
+int weft__socket_pair(int fd[2]);
+int weft__socket_bind(int fd, const weft_address *address);
+int weft__socket_listen(int fd, int backlog);
+/* 0, -EINPROGRESS (writable when it is decided), -EAGAIN (full, try again), -errno. */
+int weft__socket_connect(int fd, const weft_address *address);
+/* How an attempt to connect came out. */
+int weft__socket_error(int fd);
+/* A descriptor or -errno; -EAGAIN when nobody is there. */
+int weft__socket_accept(int fd);
+int64_t weft__socket_read(int fd, const weft_iovec *pieces, int count);
+int64_t weft__socket_write(int fd, const weft_iovec *pieces, int count);
+int weft__socket_shutdown(int fd, enum weft_shutdown how);
+/* Closing will reset. */
+void weft__socket_abort(int fd);
+int weft__socket_set(int fd, enum weft_conn_option option, int value);
+int weft__socket_get(int fd, enum weft_conn_option option, int *value);
+/* Before it is bound. */
+enum weft__listen_option { WEFT__REUSE_ADDRESS, WEFT__REUSE_PORT, WEFT__V6_ONLY };
+int weft__socket_prepare(int fd, enum weft__listen_option option, int value);
+void weft__socket_local(int fd, weft_address *out);
+void weft__socket_peer(int fd, weft_address *out);
+
+/* ---- addresses --------------------------------------------------------------------- */
+
+/* Family and port, or path, of an address without names; -EINVAL. `*wild` tells whether
+ * it was "*". */
+int weft__address_read(weft_address *out, const char *text, bool *wild);
+void weft__address_write(const weft_address *address, char *text, size_t size);
+int weft__address_port(const weft_address *address);
+bool weft__address_is_tcp(const weft_address *address);
+bool weft__address_is_v6(const weft_address *address);
+/* The path of a Unix address in the file system, or NULL. */
+const char *weft__address_path(const weft_address *address);
+/* Removes the path, if it is a socket's. */
+void weft__address_remove(const weft_address *address);
+/* Looks a name up, for as long as it takes: a count or -errno. */
+int weft__address_resolve(weft_address *out, int most, const char *host, const char *service);
 
 /* ---- readiness --------------------------------------------------------------- */
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections that are descriptors.
+ */
+#include <errno.h>
+
+#include "io/conn.h"
+#include "rt/poller.h"
+
+struct fd_conn {
+	weft_conn base;
+	struct weft__pollee *pollee;
+	int fd;
+	enum weft__fd_kind kind;
+	/* A read that returns less than was asked for has left nothing behind. Not so
+	 * with Unix sockets, where a read ends where descriptors were sent along, nor
+	 * with terminals, where it ends with the line. */
+	bool empties;
+};
+
+static struct fd_conn *of(const weft_conn *conn)
+{
+	return weft_container_of((weft_conn *)(uintptr_t)conn, struct fd_conn, base);
+}
+
+static bool is_socket(const struct fd_conn *c)
+{
+	return c->kind == WEFT__FD_SOCKET || c->kind == WEFT__FD_TCP;
+}
+
+static int64_t fd_read(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
+{
+	struct fd_conn *c = of(conn);
+	const uint32_t edges = weft__pollee_edges(c->pollee);
+	int64_t n;
+
+	if (weft__pollee_empty(c->pollee))
+		return -EAGAIN;
+	n = is_socket(c) ? weft__socket_read(c->fd, pieces, count)
+			 : weft__fd_read(c->fd, pieces, count);
+	if (n == -EAGAIN)
+		weft__pollee_in_vain(c->pollee, WEFT__TO_READ);
+	else if (n > 0 && (size_t)n < size && c->empties)
+		weft__pollee_drained(c->pollee, edges);
+	else
+		weft__pollee_pass_on(c->pollee, WEFT__TO_READ);
+	return n;
+}
+
+static int64_t fd_write(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
+{
+	struct fd_conn *c = of(conn);
+	int64_t n;
+
+	(void)size;
+	n = is_socket(c) ? weft__socket_write(c->fd, pieces, count)
+			 : weft__fd_write(c->fd, pieces, count);
+	if (n == -EAGAIN)
+		weft__pollee_in_vain(c->pollee, WEFT__TO_WRITE);
+	else
+		weft__pollee_pass_on(c->pollee, WEFT__TO_WRITE);
+	return n;
+}
+
+static int side_of(enum weft_side side)
+{
+	return side == WEFT_READABLE ? WEFT__TO_READ : WEFT__TO_WRITE;
+}
+
+static int fd_wait(weft_conn *conn, enum weft_side side, int64_t deadline)
+{
+	return weft__pollee_wait(of(conn)->pollee, side_of(side), deadline, 0);
+}
+
+static weft_case fd_ready(weft_conn *conn, enum weft_side side)
+{
+	return weft__pollee_case(of(conn)->pollee, side_of(side));
+}
+
+static int fd_shutdown(weft_conn *conn, enum weft_shutdown how)
+{
+	return is_socket(of(conn)) ? weft__socket_shutdown(of(conn)->fd, how) : -EOPNOTSUPP;
+}
+
+static void fd_close(weft_conn *conn, bool abort)
+{
+	struct fd_conn *c = of(conn);
+
+	if (abort && is_socket(c))
+		weft__socket_abort(c->fd);
+	weft__pollee_close(c->pollee, false);
+	weft__release(c);
+}
+
+static int fd_set(weft_conn *conn, enum weft_conn_option option, int value)
+{
+	return is_socket(of(conn)) ? weft__socket_set(of(conn)->fd, option, value) : -EOPNOTSUPP;
+}
+
+static int fd_get(const weft_conn *conn, enum weft_conn_option option, int *value)
+{
+	return is_socket(of(conn)) ? weft__socket_get(of(conn)->fd, option, value) : -EOPNOTSUPP;
+}
+
+static void fd_address(const weft_conn *conn, bool peer, weft_address *out)
+{
+	*out = (weft_address){ .size = 0 };
+	if (!is_socket(of(conn)))
+		return;
+	if (peer)
+		weft__socket_peer(of(conn)->fd, out);
+	else
+		weft__socket_local(of(conn)->fd, out);
+}
+
+static int fd_number(const weft_conn *conn)
+{
+	return of(conn)->fd;
+}
+
+static const struct weft__conn_kind fd_kind = {
+	.name = "descriptor",
+	.read = fd_read,
+	.write = fd_write,
+	.wait = fd_wait,
+	.ready = fd_ready,
+	.shutdown = fd_shutdown,
+	.close = fd_close,
+	.set = fd_set,
+	.get = fd_get,
+	.address = fd_address,
+	.fd = fd_number,
+};
+
+int weft__conn_adopt(weft_conn **out, struct weft__pollee *pollee, int fd, enum weft__fd_kind kind)
+{
+	struct fd_conn *c = weft__alloc_zero(1, sizeof(*c));
+
+	*out = NULL;
+	if (!c)
+		return -ENOMEM;
+	c->base.kind = &fd_kind;
+	c->pollee = pollee;
+	c->fd = fd;
+	c->kind = kind;
+	c->empties = kind == WEFT__FD_TCP || kind == WEFT__FD_PIPE;
+	*out = &c->base;
+	return 0;
+}
+
+int weft__conn_make(weft_conn **out, int fd, enum weft__fd_kind kind)
+{
+	struct weft__pollee *pollee = weft__pollee_new(fd);
+	int err;
+
+	*out = NULL;
+	if (!pollee)
+		return -ENOMEM;
+	err = weft__conn_adopt(out, pollee, fd, kind);
+	if (err < 0)
+		weft__pollee_free(pollee);
+	return err;
+}
+
+int weft_conn_from_fd(weft_conn **out, int fd)
+{
+	enum weft__fd_kind kind = weft__fd_kind(fd);
+	int err;
+
+	*out = NULL;
+	if (kind == WEFT__FD_FILE)
+		return -EINVAL;
+	err = weft__fd_unblock(fd);
+	return err < 0 ? err : weft__conn_make(out, fd, kind);
+}
+
+/* Two connections of two new descriptors, or none. */
+static int make_two(weft_conn **a, weft_conn **b, const int fd[2], enum weft__fd_kind kind)
+{
+	int err = weft__conn_make(a, fd[0], kind);
+
+	*b = NULL;
+	if (err < 0) {
+		(void)weft__fd_close(fd[0]);
+		(void)weft__fd_close(fd[1]);
+		return err;
+	}
+	err = weft__conn_make(b, fd[1], kind);
+	if (err < 0) {
+		weft_conn_close(*a);
+		*a = NULL;
+		(void)weft__fd_close(fd[1]);
+	}
+	return err;
+}
+
+int weft_conn_pair(weft_conn **a, weft_conn **b)
+{
+	int fd[2], err = weft__socket_pair(fd);
+
+	*a = *b = NULL;
+	return err < 0 ? err : make_two(a, b, fd, WEFT__FD_SOCKET);
+}
+
+int weft_pipe(weft_conn **reader, weft_conn **writer)
+{
+	int fd[2], err = weft__fd_pipe(fd);
+
+	*reader = *writer = NULL;
+	return err < 0 ? err : make_two(reader, writer, fd, WEFT__FD_PIPE);
+}

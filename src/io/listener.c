@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listeners.
+ *
+ * When there is no descriptor for a connection, accept says so and the connection stays
+ * in the backlog; readiness will not be reported again. A loop that tries at once would
+ * burn a CPU for as long as the shortage lasts, and one that waits for readiness would
+ * sleep on with peers in the backlog. So accept looks again after a while: 1 ms at
+ * first, since many shortages are short, and up to 128 ms.
+ */
+#include <errno.h>
+
+#include "io/conn.h"
+#include "rt/poller.h"
+#include "rt/rt.h"
+#include "weft/thread.h"
+
+struct weft_listener {
+	struct weft__pollee *pollee;
+	int fd;
+	enum weft__fd_kind kind;
+	bool owns_path;
+	weft_address address;
+	weft_atomic_u64 shortages;
+};
+
+enum { REST_FIRST = 1, REST_MOST = 128 }; /* ms */
+
+static int listener_make(weft_listener **out, int fd)
+{
+	weft_listener *l = weft__alloc_zero(1, sizeof(*l));
+
+	*out = NULL;
+	if (l)
+		l->pollee = weft__pollee_new(fd);
+	if (!l || !l->pollee) {
+		weft__release(l);
+		return -ENOMEM;
+	}
+	l->fd = fd;
+	l->kind = weft__fd_kind(fd);
+	weft__socket_local(fd, &l->address);
+	*out = l;
+	return 0;
+}
+
+/* A path whose listener is gone refuses connections; one that listens does not. */
+static bool path_is_stale(const weft_address *address)
+{
+	int fd, err;
+
+	if (!weft__address_path(address))
+		return false;
+	fd = weft__socket_open(address);
+	if (fd < 0)
+		return false;
+	err = weft__socket_connect(fd, address);
+	(void)weft__fd_close(fd);
+	return err == -ECONNREFUSED;
+}
+
+static int bind_anew(int fd, const weft_address *address)
+{
+	int err = weft__socket_bind(fd, address);
+
+	if (err == -EADDRINUSE && path_is_stale(address)) {
+		weft__address_remove(address);
+		err = weft__socket_bind(fd, address);
+	}
+	return err;
+}
+
+/* Accepted sockets inherit TCP_NODELAY, which saves a call for each. */
+static int prepare(int fd, const weft_address *address, const weft_listen_opts *opts)
+{
+	int err = 0;
+
+	if (!weft__address_is_tcp(address))
+		return opts->reuse_port || opts->v6_only ? -EINVAL : 0;
+	err = weft__socket_prepare(fd, WEFT__REUSE_ADDRESS, 1);
+	if (err == 0 && opts->reuse_port)
+		err = weft__socket_prepare(fd, WEFT__REUSE_PORT, 1);
+	if (err == 0 && weft__address_is_v6(address))
+		err = weft__socket_prepare(fd, WEFT__V6_ONLY, opts->v6_only);
+	if (err == 0 && !opts->delay)
+		err = weft__socket_set(fd, WEFT_NODELAY, 1);
+	return err;
+}
+
+static int listen_at(weft_listener **out, const weft_address *address,
+		     const weft_listen_opts *opts)
+{
+	int fd = weft__socket_open(address);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = prepare(fd, address, opts);
+	if (err == 0)
+		err = bind_anew(fd, address);
+	if (err == 0) {
+		/* The kernel cuts it down to its own limit. */
+		err = weft__socket_listen(fd, opts->backlog > 0 ? opts->backlog : INT32_MAX);
+		if (err == 0)
+			err = listener_make(out, fd);
+		if (err < 0)
+			weft__address_remove(address);
+	}
+	if (err < 0)
+		(void)weft__fd_close(fd);
+	else
+		(*out)->owns_path = true;
+	return err;
+}
+
+int weft_listen(weft_listener **out, const char *text, const weft_listen_opts *opts)
+{
+	static const weft_listen_opts none;
+	weft_address address;
+	bool wild;
+	int err;
+
+	*out = NULL;
+	if (!opts)
+		opts = &none;
+	err = opts->backlog < 0 ? -EINVAL : weft__address_read(&address, text, &wild);
+	if (err < 0)
+		return err;
+	return listen_at(out, &address, opts);
+}
+
+int weft_listener_from_fd(weft_listener **out, int fd)
+{
+	int err = weft__fd_unblock(fd);
+
+	*out = NULL;
+	return err < 0 ? err : listener_make(out, fd);
+}
+
+void weft_listener_address(const weft_listener *listener, weft_address *out)
+{
+	*out = listener->address;
+}
+
+uint64_t weft_listener_shortages(const weft_listener *listener)
+{
+	return weft_load_relaxed(&listener->shortages);
+}
+
+void weft_listener_close(weft_listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->owns_path)
+		weft__address_remove(&listener->address);
+	weft__pollee_close(listener->pollee, true);
+	weft__release(listener);
+}
+
+weft_case weft_case_listener(weft_listener *listener)
+{
+	return weft__pollee_case(listener->pollee, WEFT__TO_READ);
+}
+
+/* ---- accepting ------------------------------------------------------------------------ */
+
+/* Also what a sandbox might answer for ever: nothing to be repeated at once. */
+static bool is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM ||
+	       err == -EPERM;
+}
+
+/* Of a connection that was on its way, not of the listener; see accept(2). */
+static bool is_its_own(int err)
+{
+	switch (err) {
+	case -ECONNABORTED:
+	case -EPROTO:
+	case -ENOPROTOOPT:
+	case -ENETDOWN:
+	case -ENETUNREACH:
+	case -EHOSTDOWN:
+	case -EHOSTUNREACH:
+	case -ENONET: return true;
+	default: return false;
+	}
+}
+
+/* Waits out a part of a shortage: 0, or why accept ends. */
+static int rest(weft_listener *listener, int *ms, int64_t deadline)
+{
+	int64_t until = weft_after_ms(*ms);
+	int err;
+
+	weft_add_relaxed(&listener->shortages, 1);
+	err = weft_sleep_until(until < deadline ? until : deadline);
+	if (*ms < REST_MOST)
+		*ms *= 2;
+	if (err == 0 && until >= deadline)
+		err = -ETIMEDOUT;
+	return err;
+}
+
+int weft_accept(weft_listener *listener, weft_conn **out)
+{
+	return weft_accept_until(listener, out, WEFT_NEVER);
+}
+
+int weft_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
+{
+	int ms = REST_FIRST;
+	int fd, err = 0;
+
+	*out = NULL;
+	for (;;) {
+		fd = weft__socket_accept(listener->fd);
+		if (fd >= 0)
+			break;
+		if (fd == -EAGAIN) {
+			weft__pollee_in_vain(listener->pollee, WEFT__TO_READ);
+			err = weft__pollee_wait(listener->pollee, WEFT__TO_READ, deadline, 0);
+		} else if (is_shortage(fd)) {
+			err = rest(listener, &ms, deadline);
+		} else if (!is_its_own(fd)) {
+			err = fd;
+		}
+		if (err < 0)
+			break;
+	}
+	if (fd < 0) {
+		/* It may have been woken for one that is there still. */
+		if (fd != -EAGAIN)
+			weft__pollee_pass_on(listener->pollee, WEFT__TO_READ);
+		return err;
+	}
+	weft__budget_spend();
+	weft__pollee_pass_on(listener->pollee, WEFT__TO_READ);
+	err = weft__conn_make(out, fd, listener->kind);
+	if (err < 0)
+		(void)weft__fd_close(fd);
+	return err;
+}
