@@ -313,6 +313,17 @@ MODEL(token_wakes_its_waiter, .covers = SYNC, .spurious = 1)
 	weft_check_free(t);
 }
 
+/* Who finds it cancelled may give it back, though the canceller has just been there. */
+MODEL(token_is_freed_by_its_waiter, .covers = SYNC, .spurious = 1)
+{
+	struct tree *t = weft_check_alloc(sizeof(*t));
+
+	SPAWN(cancel_root, t);
+	WEFT_CHECK(weft_token_wait_until(&t->root, WEFT_NEVER) == 0);
+	WEFT_CHECK(t->why == 4);
+	weft_check_free(t);
+}
+
 /* A child that is attached while its parent is cancelled is cancelled, or comes
  * in time for it. */
 MODEL(token_child_of_a_cancelled_parent, .covers = SYNC)
