@@ -22,11 +22,12 @@ struct model_spec {
 	const char *covers;   /* parts of paths; whose mutants it is to catch */
 	int preemptions;      /* bound; 0: none. For everyday */
 	int preemptions_long; /* bound with --long; default: as above */
-	uint32_t spurious, failures;
+	uint32_t spurious, weak, failures;
 	uint32_t rereads; /* for threads that look at one word many times */
-	int expects;     /* the verdict of a planted bug */
-	int seconds;     /* most time for the exhaustive part; default 2, *300 when long */
-	uint64_t random; /* runs at random, and as many of PCT; default 1,000 */
+	int cpus;         /* default 1: nobody spins */
+	int expects;      /* the verdict of a planted bug */
+	int seconds;      /* for a quick search, as for a mutant; default 2 */
+	uint64_t random;  /* runs at random, and as many of PCT; default 1,000 */
 	bool long_only;
 	bool leaks_allowed;
 	struct model_spec *next;
@@ -69,7 +70,9 @@ void mutants_all(const char *filter, int *passed, int *failed);
 
 const struct model_spec *model_first(void);
 
+enum model_effort { EFFORT_QUICK, EFFORT_EVERYDAY, EFFORT_LONG };
+
 /* Explores the model and prints a line. True if it came out as expected. */
-bool model_explore(const struct model_spec *spec, bool is_long);
+bool model_explore(const struct model_spec *spec, enum model_effort effort);
 
 #endif
