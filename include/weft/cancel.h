@@ -28,6 +28,7 @@ typedef struct weft_token {
 	weft_waitq tree;
 	int64_t deadline; /* of it and of those above; 0: none */
 	bool expired;     /* cancelled by its deadline; guarded by `tree` */
+	bool unlinked;    /* a runtime's: it finds its fibers that wait, without a list */
 } weft_token;
 
 /* Makes *token a token, below `parent` unless that is NULL. A child of a

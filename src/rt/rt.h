@@ -96,7 +96,7 @@ struct weft__rt_counters {
 };
 
 /* What others want of a worker: bits of `errands`. */
-enum { WEFT__ERRAND_DUMP = 1 };
+enum { WEFT__ERRAND_DUMP = 1, WEFT__ERRAND_CANCEL = 2 };
 
 struct weft__rt_worker {
 	/* Others' side. */
@@ -190,6 +190,10 @@ void weft__rt_worker_rouse(struct weft__rt_worker *w);
 
 /* Forgets the caller's worker; in the child of a fork(). */
 void weft__rt_worker_forget(void);
+/* The runtime's token is cancelled: wakes those of the worker's fibers that wait under
+ * it. At the root. (They are not in its queue, as all fibers would meet there.) */
+void weft__rt_worker_cancel(struct weft__rt_worker *w);
+
 
 /* Stacks as large as the largest class, whatever a sanitizer makes of it. */
 enum { WEFT__FIBER_STACK_MOST = 256 * 1024 };

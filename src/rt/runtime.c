@@ -139,6 +139,13 @@ static void rouse_all(weft_runtime *runtime)
 		weft__rt_worker_rouse(&runtime->worker[i]);
 }
 
+static void errand_all(weft_runtime *runtime, uint32_t errand)
+{
+	for (unsigned i = 0; i < runtime->workers; i++)
+		weft_or_seq_cst(&runtime->worker[i].errands, errand); /* idle.1 */
+	rouse_all(runtime);
+}
+
 static size_t workers_bytes(unsigned workers)
 {
 	return workers * (sizeof(struct weft__rt_worker) + sizeof(struct weft__shard));
@@ -271,6 +278,7 @@ int weft_runtime_stop(weft_runtime *runtime, int64_t deadline)
 		weft_token_cancel(&runtime->root);
 		(void)await_over(runtime, WEFT_NEVER);
 	}
+		errand_all(runtime, WEFT__ERRAND_CANCEL);
 	threads_end(runtime);
 	return err;
 }

@@ -173,6 +173,20 @@ static void fiber_wake(struct weft__parker *parker)
 	}
 }
 
+void weft__rt_worker_cancel(struct weft__rt_worker *w)
+{
+	struct weft__list_node *node = weft__list_first(&w->fibers), *after;
+
+	for (; node; node = after) {
+		struct weft_fiber *fiber = weft_container_of(node, struct weft_fiber, among);
+
+		after = weft__list_next(&w->fibers, node);
+		if (weft_load_relaxed(&fiber->parker.token) == WEFT__PARKED &&
+		    weft__wait_cancel(fiber->parker.wait))
+			woken(w, fiber, false);
+	}
+}
+
 void weft__rt_worker_rouse(struct weft__rt_worker *w)
 {
 	if (weft__inbox_rouse(&w->inbox)) {
@@ -442,6 +456,7 @@ const struct weft__parker_kind weft__fiber_kind = {
 	.wake = fiber_wake,
 };
 
+	.tracked = true,
 /* ---- the budget ---------------------------------------------------------------------- */
 
 void weft__budget_spend(void)

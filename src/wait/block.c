@@ -98,6 +98,7 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 	w->armed = 0;
 	w->found = false;
 	w->cancellable = ambient != NULL;
+	w->linked = ambient && !(ambient->unlinked && parker->kind->tracked);
 	w->biased = flags & WEFT__BIASED;
 	w->limit = ambient ? weft_token_deadline(ambient) : WEFT_NEVER;
 	if (ambient) {
@@ -123,7 +124,7 @@ static weft_case *wait_case(struct weft__wait *w, int k)
 
 void weft__wait_arm(struct weft__wait *w)
 {
-	int total = w->count + w->cancellable;
+	int total = w->count + w->linked;
 
 	/* Both are published to wakers by the locks of the queues. A future's token
 	 * is its executor's, and may have been woken for another of its waits. */
@@ -150,6 +151,7 @@ uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
 
 	if (w->found)
 		return weft_load_relaxed(&w->sel.won);
+	parker->wait = w;
 	if (weft__parker_park(parker, limited ? w->limit : deadline) == -ETIMEDOUT) {
 		if (weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT)) { /* win.1 */
 			if (!limited)
@@ -162,6 +164,14 @@ uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
 		weft__parker_park(parker, WEFT_NEVER);
 	}
 	return weft_load_relaxed(&w->sel.won);
+}
+
+bool weft__wait_cancel(struct weft__wait *w)
+{
+	uint32_t open = 0;
+
+	return w->cancellable && !w->linked && cancel_attempt(&w->cancel) &&
+	       weft_cas_acq_rel(&w->sel.won, &open, w->count + 1u); /* win.1 */
 }
 
 void weft__wait_disarm(struct weft__wait *w, uint32_t won)
@@ -270,7 +280,12 @@ int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
 	struct weft__wait w;
 	int err;
 
-	w.one = *c;
+	/* Field by field, as it was written: a copy of the whole would wait for that. */
+	w.one.source = c->source;
+	w.one.object = c->object;
+	w.one.slot = c->slot;
+	w.one.need = c->need;
+	w.one.result = 0;
 	weft__wait_init(&w, weft__parker_self(), &w.one, 1, flags);
 	err = wait_run(&w, deadline, flags & WEFT__TRIED);
 	cases_settle(&w.one, 1);

@@ -44,6 +44,9 @@ struct weft__parker_kind {
 	 * wake of a party that is not certain is called under the lock of the
 	 * object: it must be short and must not touch the object. */
 	bool certain;
+	/* Whoever cancels a token that is `unlinked` finds its parties otherwise: they are
+	 * not linked into its queue. */
+	bool tracked;
 	/* Sleeps until woken, 0, or until the deadline, -ETIMEDOUT. NULL for
 	 * futures, which return to their executor instead. */
 	int (*park)(struct weft__parker *parker, int64_t deadline);
@@ -64,6 +67,7 @@ struct weft__parker {
 	uint8_t rest;   /* waits left until the next long look */
 	const struct weft__parker_kind *kind;
 	struct weft_token *ambient;
+	struct weft__wait *wait; /* the one that it sleeps in, while it does */
 	uint32_t random;
 	uint32_t cpu_check; /* waits left until the affinity mask is read again */
 	uint16_t cpus;      /* in the affinity mask; never spin with 1 */
@@ -284,6 +288,7 @@ struct WEFT_ALIGNED(64) weft__wait {
 	int armed;  /* of these, linked at some time in this round */
 	bool found; /* a case turned out to be ready while arming */
 	bool cancellable;
+	bool linked;   /* and `cancel` is linked into the token's queue */
 	bool biased;   /* not even a notified case comes before its turn */
 	int64_t limit; /* the ambient token's deadline */
 	weft_case cancel;
@@ -296,6 +301,10 @@ void weft__wait_arm(struct weft__wait *w);
 /* Sleeps until the sel is won; returns how. When the ambient token's deadline comes
  * first, it cancels that token and returns that the cancellation won. */
 uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline);
+/* For who has found that a party sleeps in this wait, while it cannot wake: ends it as
+ * cancelled if the ambient token is, and it is not linked there. True: the caller must
+ * wake the party. */
+bool weft__wait_cancel(struct weft__wait *w);
 /* Unlinks what is left after the sel was won. */
 void weft__wait_disarm(struct weft__wait *w, uint32_t won);
 
