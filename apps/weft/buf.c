@@ -22,7 +22,7 @@ void buf_clear(struct buf *b)
 	b->failed = false;
 }
 
-static bool buf_reserve(struct buf *b, size_t more)
+bool buf_room(struct buf *b, size_t more)
 {
 	if (b->failed)
 		return false;
@@ -49,7 +49,7 @@ static bool buf_reserve(struct buf *b, size_t more)
 
 void buf_bytes(struct buf *b, const void *bytes, size_t len)
 {
-	if (len == 0 || !buf_reserve(b, len))
+	if (len == 0 || !buf_room(b, len))
 		return;
 	memcpy(b->at + b->len, bytes, len);
 	b->len += len;
@@ -75,7 +75,7 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_end(args);
 	if (len < 0)
 		b->failed = true;
-	else if (buf_reserve(b, (size_t)len + 1))
+	else if (buf_room(b, (size_t)len + 1))
 		b->len += (size_t)vsnprintf(b->at + b->len, (size_t)len + 1, format, again);
 	va_end(again);
 }
@@ -84,7 +84,7 @@ void buf_hex(struct buf *b, const uint8_t *bytes, size_t len)
 {
 	static const char digit[] = "0123456789abcdef";
 
-	if (!buf_reserve(b, 2 * len))
+	if (!buf_room(b, 2 * len))
 		return;
 	for (size_t i = 0; i < len; i++) {
 		b->at[b->len++] = digit[bytes[i] >> 4];
@@ -94,7 +94,7 @@ void buf_hex(struct buf *b, const uint8_t *bytes, size_t len)
 
 const char *buf_cstr(struct buf *b)
 {
-	if (!buf_reserve(b, 1))
+	if (!buf_room(b, 1))
 		return "";
 	b->at[b->len] = '\0';
 	return b->at;

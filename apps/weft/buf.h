@@ -30,6 +30,9 @@ static inline bool buf_ok(const struct buf *b)
 	return !b->failed;
 }
 
+/* Makes room for so many bytes behind what is there; false when there is no memory. */
+bool buf_room(struct buf *b, size_t more);
+
 void buf_bytes(struct buf *b, const void *bytes, size_t len);
 void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const commands[] = { &command_sum, &command_tour, &command_doctor,
-					   &command_help, NULL };
+const struct command *const commands[] = { &command_sum,    &command_kv,   &command_tour,
+					   &command_doctor, &command_help, NULL };
 
 const struct command *command_find(const char *name)
 {

@@ -18,7 +18,7 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
 };
 
-extern const struct command command_sum, command_tour, command_doctor, command_help;
+extern const struct command command_sum, command_kv, command_tour, command_doctor, command_help;
 
 /* All of them, in the order of the help; NULL ends. */
 extern const struct command *const commands[];
