@@ -121,6 +121,7 @@ struct model_thread {
 	bool pending_any;
 	const struct view *released; /* by its last release fence */
 	uint32_t step, step_before;  /* its latest steps, as numbers of the run */
+	uint32_t hinted_at, hints;   /* that it spins */
 
 	/* races.c: its steps and those before them, as places in the path */
 	uint32_t order[THREADS];

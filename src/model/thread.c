@@ -220,7 +220,7 @@ static struct model_thread *thread_new(void (*fn)(void *), void *arg, const char
 	t->stores_seen = M.stores;
 	t->stores_own = 0;
 	t->released = NULL;
-	t->step = t->step_before = 0;
+	t->step = t->step_before = t->hinted_at = t->hints = 0;
 	t->now.count = t->pending_acquire.count = 0;
 	memset(t->now.clock, 0, sizeof(t->now.clock));
 	memset(t->pending_acquire.clock, 0, sizeof(t->pending_acquire.clock));
@@ -396,12 +396,25 @@ void weft__threads_stored(void)
 			M.threads[i].state = READY;
 }
 
+/* Several hints without a look between them are one, unless there is no end of them. */
+static bool hinted_already(struct model_thread *t)
+{
+	enum { HINTS_MOST = 256 };
+
+	if (t->hinted_at != t->step || t->hints == HINTS_MOST) {
+		t->hints = 0;
+		return false;
+	}
+	t->hints++;
+	return true;
+}
+
 void weft__model_spin(const char *site)
 {
 	struct model_thread *self = M.self;
 	uint32_t others;
 
-	if (!M.running)
+	if (!M.running || hinted_already(self))
 		return;
 	ENTER();
 	others = M.stores - self->stores_own;
@@ -413,6 +426,7 @@ void weft__model_spin(const char *site)
 	weft__trace("spins", 0, NULL, "%s", site);
 	weft__model_point(&resume, site);
 	self->yields = false;
+	self->hinted_at = self->step;
 	self->stores_seen = M.stores - self->stores_own;
 }
 
@@ -423,6 +437,7 @@ int64_t weft__model_now(void)
 {
 	if (!M.running)
 		return 1;
+	M.self->hinted_at = 0; /* a loop may look at the clock alone */
 	return M.clock + ++M.self->clock_reads * WEFT_US;
 }
 
