@@ -117,6 +117,8 @@ struct weft__rt_worker {
 	int turns_each;
 	int budget;
 	bool shared;          /* there are other workers */
+	bool deterministic;   /* see virtual.c */
+	int64_t now;          /* in virtual time */
 	uint64_t slice_began; /* in ticks, once the slice has spent something */
 	int64_t looked;       /* when it looked around last */
 	struct weft__strand root;
@@ -226,6 +228,18 @@ void weft__await_left(weft_atomic_u32 *count, uint32_t due);
  * the address while it moves to another thread. */
 int weft__errno_get(void);
 void weft__errno_set(int value);
+
+/* ---- virtual.c ----------------------------------------------------------------------- */
+
+/* The calling thread, the worker's, begins or ends to live in virtual time. */
+void weft__virtual_begin(struct weft__rt_worker *w);
+void weft__virtual_end(void);
+
+/* The seed's choice among all that could run; NULL when nothing can. */
+struct weft_fiber *weft__virtual_pick(struct weft__rt_worker *w);
+
+/* Nothing can run: goes to the moment at which something may; false if there is none. */
+bool weft__virtual_jump(struct weft__rt_worker *w);
 
 /* ---- dump.c -------------------------------------------------------------------------- */
 

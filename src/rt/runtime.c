@@ -171,7 +171,8 @@ static weft_runtime *runtime_map(const weft_runtime_opts *opts)
 	strncat(runtime->name, opts->name ? opts->name : "weft-rt", sizeof(runtime->name) - 1);
 	runtime->forks = weft_load_relaxed(&forks);
 	runtime->stack_class = (uint8_t)weft__stack_class_of(opts->stack_size);
-	runtime->spin_ns = weft_cpus() > 1 ? SPIN_NS : 0;
+	runtime->spin_ns = weft_cpus() > 1 && !opts->deterministic ? SPIN_NS : 0;
+	runtime->root.unlinked = true;
 	weft__idle_init(&runtime->idle, workers, rouse);
 	weft__lanes_init(runtime->lanes, opts->blocking_threads);
 	return runtime;
@@ -193,6 +194,7 @@ static int worker_make(weft_runtime *runtime, unsigned index)
 	w->runtime = runtime;
 	w->index = index;
 	w->shared = runtime->workers > 1;
+	w->deterministic = runtime->opts.deterministic;
 	w->turns_each = 1;
 	weft__rng_seed(&w->rng,
 		       runtime->opts.deterministic ? runtime->opts.seed : weft__entropy());
@@ -276,9 +278,9 @@ int weft_runtime_stop(weft_runtime *runtime, int64_t deadline)
 	if (err) {
 		phase_set(runtime, WEFT__DRAINING, WEFT__CANCELLED);
 		weft_token_cancel(&runtime->root);
+		errand_all(runtime, WEFT__ERRAND_CANCEL);
 		(void)await_over(runtime, WEFT_NEVER);
 	}
-		errand_all(runtime, WEFT__ERRAND_CANCEL);
 	threads_end(runtime);
 	return err;
 }

@@ -255,6 +255,8 @@ static struct weft_fiber *pick(struct weft__rt_worker *w)
 	if (--w->turns < 0)
 		return NULL;
 	inbox_look(w);
+	if (WEFT_UNLIKELY(w->deterministic))
+		return weft__virtual_pick(w);
 	if (next) {
 		w->next = NULL;
 		if (++w->next_streak < NEXT_STREAK)
@@ -290,6 +292,8 @@ static void begin(struct weft__rt_worker *w, struct weft_fiber *fiber)
 {
 	adopt(w, fiber);
 	weft__rt_count(&w->counters.started);
+	if (WEFT_UNLIKELY(w->deterministic))
+		fiber->parker.random = (uint32_t)weft__rng_next(&w->rng) | 1;
 }
 
 /* Whether the fiber can be switched to; false: it could not begin and has ended. */
@@ -452,11 +456,11 @@ static int fiber_park(struct weft__parker *parker, int64_t deadline)
 const struct weft__parker_kind weft__fiber_kind = {
 	.name = "fiber",
 	.certain = true,
+	.tracked = true,
 	.park = fiber_park,
 	.wake = fiber_wake,
 };
 
-	.tracked = true,
 /* ---- the budget ---------------------------------------------------------------------- */
 
 void weft__budget_spend(void)
@@ -474,6 +478,8 @@ void weft__budget_spend(void)
 			w->slice_began = now;
 		spent |= now - w->slice_began > SLICE_NS;
 	}
+	if (WEFT_UNLIKELY(w->deterministic))
+		spent |= weft__rng_below(&w->rng, 8) == 0;
 	if (spent)
 		weft__fiber_yield(w->current);
 	if (spent)
@@ -607,7 +613,7 @@ static void found(struct weft__rt_worker *w)
 static void sleep_until_roused(struct weft__rt_worker *w)
 {
 	weft_runtime *runtime = w->runtime;
-	int64_t trim = weft__stack_trim(weft_now());
+	int64_t trim = w->deterministic ? WEFT_NEVER : weft__stack_trim(weft_now());
 	int64_t timer = weft__wheel_next(&w->wheel);
 	struct weft__fifo_node *chain;
 
@@ -639,6 +645,8 @@ static bool rest(struct weft__rt_worker *w)
 			(void)weft__idle_found(&runtime->idle);
 			return false;
 		}
+		if (w->deterministic && weft__virtual_jump(w))
+			continue;
 		sleep_until_roused(w);
 	}
 	found(w);
@@ -670,8 +678,13 @@ void weft__rt_worker_main(void *worker)
 	self = w;
 	weft__strand_adopt(&w->root);
 	weft__poller_own(w->poller);
-	weft__wheel_init(&w->wheel, weft_now());
+	if (w->deterministic)
+		weft__virtual_begin(w);
+	else
+		weft__wheel_init(&w->wheel, weft_now());
 	work(w);
+	if (w->deterministic)
+		weft__virtual_end();
 	weft__await_left(&w->roused, w->rouses_due);
 	weft__stack_cache_empty(&w->stacks);
 	weft__fiber_records_free(w);

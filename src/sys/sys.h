@@ -171,6 +171,10 @@ uint64_t weft__entropy(void);
 /* weft_now() is declared in <weft/base.h> and is the port's to define; the other
  * public calls follow from it and from this header, in sys/public.c. */
 
+/* On the calling thread weft_now() is *now from then on, until NULL is installed. What
+ * the system itself waits for goes by the system's clock as before. */
+void weft__clock_install(const int64_t *now);
+
 /* ---- last words -------------------------------------------------------------- */
 
 /* weft__die() is declared in base/assert.h, which may not include this header,

@@ -51,3 +51,27 @@ TEST(clock_after_saturates)
 	CHECK_EQ(weft_after_ms(INT64_MIN), 0);
 	CHECK_EQ(weft_after_s(INT64_MIN), 0);
 }
+
+static int64_t own;
+
+static void see_the_systems(void *arg)
+{
+	*(int64_t *)arg = weft_now();
+}
+
+TEST(clock_of_a_thread_is_replaced)
+{
+	int64_t before = weft_now(), elsewhere = 0;
+	struct weft__thread thread;
+
+	own = 7;
+	weft__clock_install(&own);
+	CHECK_EQ(weft_now(), 7);
+	own = 9;
+	CHECK_EQ(weft_after(1), 10);
+	CHECK_EQ(weft__thread_start(&thread, see_the_systems, &elsewhere, 0, NULL), 0);
+	weft__thread_join(thread);
+	CHECK_GE(elsewhere, before);
+	weft__clock_install(NULL);
+	CHECK_GE(weft_now(), before);
+}
