@@ -15,6 +15,7 @@
 #include <weft/cond.h>
 #include <weft/event.h>
 #include <weft/fiber.h>
+#include <weft/file.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/net.h>

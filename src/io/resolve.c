@@ -14,7 +14,6 @@
 #include "rt/blocking.h"
 #include "weft/event.h"
 #include "weft/fiber.h"
-#include "weft/once.h"
 
 int weft_address_parse(weft_address *out, const char *text)
 {
@@ -46,16 +45,6 @@ struct request {
 	weft_address found[WEFT_ADDRESSES_MAX];
 };
 
-static struct weft__lane lane;
-static weft_once lane_once = WEFT_ONCE_INIT;
-
-static int lane_begin(void *arg)
-{
-	(void)arg;
-	weft__lane_init(&lane, WEFT__LANE_RESOLVERS, "weft-names");
-	return 0;
-}
-
 static void request_leave(struct request *request)
 {
 	if (weft_sub_acq_rel(&request->users, 1) == 1) /* resolve.1 */
@@ -74,7 +63,7 @@ static int see_through(void *arg)
 {
 	struct request *request = arg;
 
-	request->result = weft__lane_run(&lane, look_up, request);
+	request->result = weft__blocking_run(WEFT__LANE_RESOLVE, look_up, request);
 	weft_event_set(&request->done);
 	request_leave(request);
 	return 0;
@@ -102,11 +91,10 @@ static int request_run(struct request *request, weft_address *out, int most, int
 {
 	const weft_fiber_opts opts = { .name = "resolve", .outlives_scope = true };
 	weft_fiber *fiber;
-	int err = weft_once_call(&lane_once, lane_begin, NULL);
+	int err;
 
 	weft_store_relaxed(&request->users, 2);
-	if (err == 0)
-		err = weft_fiber_spawn(&fiber, see_through, request, &opts);
+	err = weft_fiber_spawn(&fiber, see_through, request, &opts);
 	if (err < 0) {
 		weft__release(request);
 		return err;

@@ -60,7 +60,7 @@ static void step_all(struct weft__poller *poller)
 TEST(poller_is_of_the_kind_that_was_asked_for)
 {
 	const char *wish = getenv("WEFT_REACTOR");
-	bool uring = wish && strcmp(wish, "uring") == 0;
+	const bool uring = wish && strcmp(wish, "uring") == 0;
 	struct weft__poller *poller = poller_mine();
 	int kind = weft__poller_kind(poller);
 
@@ -71,6 +71,9 @@ TEST(poller_is_of_the_kind_that_was_asked_for)
 	CHECK_EQ(setenv("WEFT_REACTOR", "select", 1), 0);
 	CHECK_EQ(weft__poller_open(&poller, WEFT__REACTOR_AUTO), -EINVAL);
 	CHECK_NULL(poller);
+	CHECK_EQ(wish ? setenv("WEFT_REACTOR", uring ? "uring" : "epoll", 1)
+		      : unsetenv("WEFT_REACTOR"),
+		 0);
 }
 
 TEST(poller_wait_returns_at_the_deadline_and_not_before)

@@ -11,6 +11,7 @@
 #define WEFT_SYS_IO_H
 
 #include "sys/sys.h"
+#include "weft/file.h"
 #include "weft/io.h"
 #include "weft/net.h"
 
@@ -127,6 +128,40 @@ int weft__alarm_open(void);
 /* Any thread; async-signal-safe; leaves errno alone. Each call is a change. */
 void weft__alarm_ring(int alarm);
 
+/* ---- files: these take as long as the disk does --------------------------------- */
+
+/* `flags` of WEFT_FILE_*; a descriptor or -errno. */
+int weft__file_open(const char *path, unsigned flags, unsigned mode);
+/* What that is in the system's own flags, or -EINVAL. */
+int weft__file_flags(unsigned flags);
+
+/* At an offset, or with -1 at the file's position. */
+int64_t weft__file_read(int fd, const weft_iovec *pieces, int count, int64_t offset);
+int64_t weft__file_write(int fd, const weft_iovec *pieces, int count, int64_t offset);
+/* The same if nothing has to be waited for; else -EAGAIN, or -EOPNOTSUPP. */
+int64_t weft__file_read_now(int fd, const weft_iovec *pieces, int count, int64_t offset);
+int64_t weft__file_write_now(int fd, const weft_iovec *pieces, int count, int64_t offset);
+
+int weft__file_sync(int fd, bool data_only);
+int weft__file_truncate(int fd, int64_t size);
+
+/* What the system writes down about a file, and what that means. With a path, `fd` is
+ * -1. */
+struct weft__raw_stat {
+	uint64_t words[32];
+};
+int weft__file_stat(int fd, const char *path, bool no_follow, struct weft__raw_stat *out);
+void weft__file_info(const struct weft__raw_stat *raw, weft_file_info *out);
+
+int weft__path_rename(const char *from, const char *to);
+int weft__path_remove(const char *path, bool directory);
+int weft__path_make_directory(const char *path, unsigned mode);
+int weft__path_sync_directory(const char *path);
+
+/* Calls each(arg, name, kind) for all but "." and "..", until it returns non-zero. */
+int weft__dir_read(const char *path, int (*each)(void *arg, const char *name, int kind),
+		   void *arg);
+
 /* ---- io_uring ----------------------------------------------------------------- */
 
 struct weft__uring;
@@ -154,18 +189,20 @@ enum weft__op_code {
 	WEFT__OP_WRITE,
 	WEFT__OP_SYNC,
 	WEFT__OP_OPEN,
-	WEFT__OP_CLOSE,
+	WEFT__OP_STAT,
 };
 
 struct weft__uring_op {
 	enum weft__op_code code;
 	int fd;
-	unsigned flags;
+	unsigned flags; /* of opening: WEFT_FILE_*; of a sync: not 0 for the data only */
 	unsigned mode;
+	bool no_follow;
 	int64_t offset; /* -1: the file's own position */
 	const char *path;
 	const struct weft_iovec *pieces; /* of reads and writes; stay until it is done */
 	int count;
+	struct weft__raw_stat *stat;
 };
 
 void weft__uring_start(struct weft__uring *ring, const struct weft__uring_op *op, uint64_t what);

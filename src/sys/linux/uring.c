@@ -153,11 +153,19 @@ void weft__uring_start(struct weft__uring *ring, const struct weft__uring_op *op
 		io_uring_prep_writev(sqe, op->fd, pieces, (unsigned)op->count,
 				     (uint64_t)op->offset);
 		break;
-	case WEFT__OP_SYNC: io_uring_prep_fsync(sqe, op->fd, op->flags); break;
-	case WEFT__OP_OPEN:
-		io_uring_prep_openat(sqe, AT_FDCWD, op->path, (int)op->flags, op->mode);
+	case WEFT__OP_SYNC:
+		io_uring_prep_fsync(sqe, op->fd, op->flags ? IORING_FSYNC_DATASYNC : 0);
 		break;
-	case WEFT__OP_CLOSE: io_uring_prep_close(sqe, op->fd); break;
+	case WEFT__OP_OPEN:
+		io_uring_prep_openat(sqe, AT_FDCWD, op->path, weft__file_flags(op->flags),
+				     op->mode);
+		break;
+	case WEFT__OP_STAT:
+		io_uring_prep_statx(sqe, op->path ? AT_FDCWD : op->fd, op->path ? op->path : "",
+				    (op->path ? 0 : AT_EMPTY_PATH) |
+					    (op->no_follow ? AT_SYMLINK_NOFOLLOW : 0),
+				    STATX_BASIC_STATS, (void *)op->stat);
+		break;
 	}
 	io_uring_sqe_set_data64(sqe, what);
 }
