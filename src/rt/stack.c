@@ -48,11 +48,12 @@ enum {
 /* For so long a ready batch waits to be needed. */
 #define TRIM_EVERY WEFT_SECOND
 
+/* At the low end of its own memory; the slots follow. */
 struct weft__stack_slab {
-	struct weft__list_node node; /* in `open` while it has a free slot, else in `full` */
-	char *base;
-	size_t bytes;
-	uint32_t count; /* slots */
+	struct weft__list_node node; /* in `open` while it has a free slot */
+	char *base;                  /* of the slots */
+	size_t bytes;                /* of everything */
+	uint32_t count;              /* slots */
 	uint32_t free;
 	uint32_t generation;
 	struct map {
@@ -71,7 +72,7 @@ static struct store {
 	size_t out;
 	size_t bytes;
 	int64_t trim_at;
-	struct weft__list open, full;
+	struct weft__list open;
 } stores[WEFT__STACK_CLASSES];
 
 static struct {
@@ -181,17 +182,15 @@ static uint32_t first_free(struct weft__stack_slab *slab, bool *bare)
 static struct weft__stack_slab *slab_of(uint32_t count, enum weft__stack_class class)
 {
 	const size_t words = (count + MAP_BITS - 1) / MAP_BITS;
-	struct weft__stack_slab *slab = weft__alloc_zero(1, sizeof(*slab) +
-								    words * sizeof(slab->map[0]));
+	const size_t head = page_round(sizeof(struct weft__stack_slab) +
+				       words * sizeof(struct map));
+	const size_t bytes = head + count * slot_size(class);
+	struct weft__stack_slab *slab = weft__stacks_map(bytes);
 
 	if (!slab)
 		return NULL;
-	slab->bytes = count * slot_size(class);
-	slab->base = weft__stacks_map(slab->bytes);
-	if (!slab->base) {
-		weft__release(slab);
-		return NULL;
-	}
+	slab->base = (char *)slab + head;
+	slab->bytes = bytes;
 	slab->count = count;
 	slab->generation = once.generation;
 	for (uint32_t i = 0; i < count; i++) {
@@ -279,10 +278,8 @@ static bool slot_take(struct store *store, struct slot *out)
 		store->empty--;
 	out->slab = slab;
 	out->index = first_free(slab, &out->bare);
-	if (slab->free == 0) {
+	if (slab->free == 0)
 		weft__list_remove(&slab->node);
-		weft__list_push_back(&store->full, &slab->node);
-	}
 	store->out++;
 	return true;
 }
@@ -295,10 +292,8 @@ static void slot_give(struct store *store, const struct slot *slot, struct weft_
 	if (slab->generation != once.generation)
 		return;
 	store->out--;
-	if (slab->free == 0) {
-		weft__list_remove(&slab->node);
+	if (slab->free == 0)
 		weft__list_push_front(&store->open, &slab->node);
-	}
 	mark_free(slab, slot->index);
 	if (slot->bare)
 		mark_bare(slab, slot->index);
@@ -323,10 +318,8 @@ static void slots_give(struct store *store, const struct slot *slots, uint32_t c
 		struct weft__stack_slab *slab = weft_container_of(node, struct weft__stack_slab,
 								  node);
 
-		if (weft__stacks_unmap(slab->base, slab->bytes)) {
-			weft__release(slab);
+		if (weft__stacks_unmap(slab, slab->bytes))
 			continue;
-		}
 		weft__gate_enter(&store->gate);
 		slab_link(store, slab);
 		weft__gate_leave(&store->gate);

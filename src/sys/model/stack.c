@@ -14,7 +14,7 @@ void *weft__model_memset(void *to, int byte, size_t size);
 
 void *weft__stacks_map(size_t size)
 {
-	return weft__model_alloc(4096, size, false, __builtin_return_address(0));
+	return weft__model_alloc(4096, size, true, __builtin_return_address(0));
 }
 
 bool weft__stacks_unmap(void *stacks, size_t size)
