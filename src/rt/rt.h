@@ -30,6 +30,7 @@
 #include "rt/timer.h"
 #include "wait/wait.h"
 #include "weft/event.h"
+#include "weft/mutex.h"
 #include "weft/runtime.h"
 
 struct weft__rt_worker;
@@ -157,6 +158,9 @@ struct weft_runtime {
 	struct weft__lane lanes[WEFT__LANES];
 	weft_token root;
 	weft_event over;
+	weft_mutex dump_gate; /* one dump at a time */
+	weft_event dump_done;
+	int dump_fd;
 	weft_runtime_opts opts; /* `name` does not live on */
 	char name[12];
 
@@ -190,12 +194,12 @@ void weft__fiber_yield(struct weft_fiber *fiber);
 /* Has the worker return from its sleep, and look at its errands. Any thread. */
 void weft__rt_worker_rouse(struct weft__rt_worker *w);
 
-/* Forgets the caller's worker; in the child of a fork(). */
-void weft__rt_worker_forget(void);
 /* The runtime's token is cancelled: wakes those of the worker's fibers that wait under
  * it. At the root. (They are not in its queue, as all fibers would meet there.) */
 void weft__rt_worker_cancel(struct weft__rt_worker *w);
 
+/* Forgets the caller's worker; in the child of a fork(). */
+void weft__rt_worker_forget(void);
 
 /* Stacks as large as the largest class, whatever a sanitizer makes of it. */
 enum { WEFT__FIBER_STACK_MOST = 256 * 1024 };

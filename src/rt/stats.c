@@ -47,5 +47,7 @@ int weft_runtime_stats_worker(weft_runtime *runtime, int worker, weft_runtime_st
 		return -EINVAL;
 	out->workers = 1;
 	add_worker(out, &runtime->worker[worker]);
+	/* Who is born on one worker may die on another. */
+	out->fibers = out->stacks;
 	return 0;
 }

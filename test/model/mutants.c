@@ -84,8 +84,7 @@ static const char *reason_of(const struct mutant *m)
 		struct reason *r = &reasons[i];
 
 		if (strcmp(r->file, m->file) == 0 && strcmp(r->function, m->function) == 0 &&
-		    strcmp(r->expression, m->expression) == 0 &&
-		    strcmp(r->what, m->what) == 0) {
+		    strcmp(r->expression, m->expression) == 0 && strcmp(r->what, m->what) == 0) {
 			r->used = true;
 			return r->text;
 		}
@@ -106,14 +105,18 @@ static void function_of(const char *file, int at, char *out, size_t size)
 	snprintf(path, sizeof(path), "%s/%s", WEFT_SOURCES, file);
 	f = fopen(path, "r");
 	while (f && at-- > 0 && fgets(line, sizeof(line), f)) {
-		size_t end = strcspn(line, "("), begin = end;
+		const char *attribute = strstr(line, "__attribute__((");
+		char *name = attribute ? strstr(line, ")) ") : line;
+		size_t end, begin;
 
-		if (!line[end] || line[0] == ' ' || line[0] == '\t' || line[0] == '/' ||
-		    line[0] == '#')
+		if (!name || *line == ' ' || *line == '\t' || *line == '/' || *line == '#')
 			continue;
-		while (begin > 0 && line[begin - 1] != ' ' && line[begin - 1] != '*')
+		end = begin = strcspn(name, "(");
+		if (!name[end])
+			continue;
+		while (begin > 0 && name[begin - 1] != ' ' && name[begin - 1] != '*')
 			begin--;
-		snprintf(out, size, "%.*s", (int)(end - begin), line + begin);
+		snprintf(out, size, "%.*s", (int)(end - begin), name + begin);
 	}
 	if (f)
 		fclose(f);
@@ -184,7 +187,7 @@ static void mutants_find(void)
 			.quiet = true,
 			.spurious = s->spurious,
 			.failures = s->failures,
-		.rereads = s->rereads,
+			.rereads = s->rereads,
 			.no_shrink = true,
 		};
 
@@ -320,9 +323,10 @@ static void print_mutant(const struct mutant *m, const struct outcome *out, int 
 	const bool caught = signal || out->model;
 
 	printf("%-10s %s, %s: ",
-	       caught ? why ? "DISPROVED" : "caught"
-	       : why  ? "equivalent"
-		      : "SURVIVED",
+	       caught                            ? why ? "DISPROVED" : "caught"
+	       : !why                            ? "SURVIVED"
+	       : strncmp(why, "beyond:", 7) == 0 ? "beyond"
+						 : "equivalent",
 	       m->site, m->what);
 	if (signal)
 		printf("%s, %s\n", out->model ? out->model->name : "?", strsignal(signal));

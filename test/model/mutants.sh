@@ -3,8 +3,8 @@
 #
 # mutants.sh BUILD [FILTER]: plants bugs one by one, a line each, and says whether the
 # models caught them. First those that need no compiler (weft-model --mutants), then
-# the patches of patches.txt: a copy of the source is changed and compiled as CMake
-# compiled the original, and the models are linked with it.
+# the patches of patches.txt, one a processor: a copy of the source is changed and
+# compiled as CMake compiled the original, and the models are linked with it.
 #
 # An entry of patches.txt:
 #
@@ -25,9 +25,9 @@ work=$build/test/model/mutant
 mkdir -p "$work"
 passed=0 failed=0
 
+# The checker's mutants print their own progress; it goes past the file to stderr.
 if [ "${WEFT_MUTANTS-}" != patches ]; then
-	"$build/test/model/weft-model" --mutants "$filter" 2>&1 | tee "$work/log" |
-		grep -v ' passed, '
+	"$build/test/model/weft-model" --mutants "$filter" | tee "$work/log" | grep -v ' passed, '
 	passed=$(sed -n '$s/^\([0-9]*\) passed, .*/\1/p' "$work/log")
 	failed=$(sed -n '$s/.* passed, \([0-9]*\) failed$/\1/p' "$work/log")
 	: "${passed:=0}" "${failed:=1}"
@@ -73,11 +73,11 @@ compile() {
 	eval "$command -I$PWD/$(dirname -- "$1") -w -o $3 -c $2"
 }
 
-# caught MODELS: whether one of them fails; prints which, and how.
+# caught MODELS DIR: whether one of them fails; prints which.
 caught() {
 	for model in $1; do
-		line=$(timeout 120 "$work/weft-model" "$model" --first 2>&1 | grep '^FAIL' |
-			head -n 1)
+		line=$(timeout 300 "$2/weft-model" "$model" --first 2>&1 </dev/null |
+			grep '^FAIL' | head -n 1)
 		if [ -n "$line" ]; then
 			echo "$line" | awk '{ print $2 }'
 			return 0
@@ -86,56 +86,89 @@ caught() {
 	return 1
 }
 
-# try NAME FILE MODELS REASON PATCH: one entry.
+# try DIR: the entry there; what came of it goes to DIR/result. The changed object stands
+# before the library, whose own is then not asked for.
 try() {
-	case $1 in *"$filter"*) ;; *) case $2 in *"$filter"*) ;; *) return ;; esac ;; esac
-	copy=$work/$(basename -- "$2")
-	if ! change "$2" "$5" >"$copy"; then
-		say "BROKEN     $2, $1: the lines to change are not there, or not once"
-		failed=$((failed + 1))
-		return
-	fi
-	if [ -n "$4" ]; then
-		say "equivalent $2, $1: $4"
-		passed=$((passed + 1))
-		return
-	fi
-	cp "$build/libweft_check.a" "$work/libweft_check.a"
-	object=$work/$(basename -- "$2").o
-	if ! compile "$2" "$copy" "$object" || ! ar r "$work/libweft_check.a" "$object" ||
-		! ${CC:-cc} "$build"/CMakeFiles/weft_model_tests.dir/test/model/*.o \
-			"$work/libweft_check.a" -lpthread -o "$work/weft-model"; then
-		say "BROKEN     $2, $1: does not compile"
-		failed=$((failed + 1))
-		return
-	fi
-	if by=$(caught "$3"); then
-		say "caught     $2, $1: $by"
-		passed=$((passed + 1))
+	file=$(cat "$1/file") name=$(cat "$1/name") models=$(cat "$1/models")
+	copy=$1/$(basename -- "$file")
+	object=$copy.o
+	if ! change "$file" "$1/patch" >"$copy"; then
+		echo "BROKEN     $file, $name: the lines to change are not there, or not once"
+	elif [ -s "$1/reason" ]; then
+		echo "equivalent $file, $name: $(cat "$1/reason")"
+	elif ! compile "$file" "$copy" "$object" ||
+		! ${CC:-cc} "$build"/CMakeFiles/weft_model_tests.dir/test/model/*.o "$object" \
+			"$build/libweft_check.a" -lpthread -o "$1/weft-model"; then
+		echo "BROKEN     $file, $name: does not compile"
+	elif by=$(caught "$models" "$1"); then
+		echo "caught     $file, $name: $by"
 	else
-		say "SURVIVED   $2, $1: no model of \"$3\" fails"
-		failed=$((failed + 1))
-	fi
+		echo "SURVIVED   $file, $name: no model of \"$models\" fails"
+	fi >"$1/result" 2>"$1/errors"
+	rm -f "$1/weft-model"
 }
 
-say() { printf '%s\n' "$*"; }
+# split: an entry a folder, those that the filter wants.
+split() {
+	awk -v work="$work" -v filter="$filter" '
+	function flush() {
+		if (name == "" || (!index(name, filter) && !index(file, filter)))
+			return
+		dir = work "/" ++count
+		system("mkdir -p " dir)
+		printf "%s", name >(dir "/name")
+		printf "%s", file >(dir "/file")
+		printf "%s", models >(dir "/models")
+		printf "%s", reason >(dir "/reason")
+		printf "%s", patch >(dir "/patch")
+		close(dir "/name"); close(dir "/file"); close(dir "/models")
+		close(dir "/reason"); close(dir "/patch")
+	}
+	/^@ / { flush(); name = substr($0, 3); file = models = reason = patch = "" }
+	/^file / { file = substr($0, 6) }
+	/^models / { models = substr($0, 8) }
+	/^equivalent / { reason = substr($0, 12) }
+	/^[-+]/ { patch = patch $0 "\n" }
+	END { flush(); print count + 0 }' "$here/patches.txt"
+}
 
-name='' file='' models='' reason=''
-: >"$work/patch"
-while IFS= read -r line || [ -n "$line" ]; do
-	case $line in
-	'@ '*)
-		[ -z "$name" ] || try "$name" "$file" "$models" "$reason" "$work/patch"
-		name=${line#@ } file='' models='' reason=''
-		: >"$work/patch"
-		;;
-	'file '*) file=${line#file } ;;
-	'models '*) models=${line#models } ;;
-	'equivalent '*) reason=${line#equivalent } ;;
-	-* | +*) printf '%s\n' "$line" >>"$work/patch" ;;
-	esac
-done <"$here/patches.txt"
-[ -z "$name" ] || try "$name" "$file" "$models" "$reason" "$work/patch"
+# worker: takes entries until none is left. To make a folder is to claim its entry.
+worker() {
+	n=1
+	while [ "$n" -le "$count" ]; do
+		if mkdir "$work/$n/claimed" 2>/dev/null; then
+			try "$work/$n"
+			show "$work/$n"
+		fi
+		n=$((n + 1))
+	done
+}
 
-say "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+# show DIR: a line; on a terminal a bar, and lines only of what is wrong.
+show() {
+	line=$(cat "$1/result")
+	done=$(cat "$work"/*/result | grep -c .)
+	if [ -t 2 ]; then
+		bar=$(printf '%*s' $((40 * done / count)) '' | tr ' ' '#')
+		case $line in caught* | equivalent*) ;; *) printf '\r%79s\r%s\n' '' "$line" >&2 ;; esac
+		printf '\r[%-40s] %d of %d patches ' "$bar" "$done" "$count" >&2
+		[ -t 1 ] && return
+	fi
+	printf '%s\n' "$line"
+}
+
+rm -rf "${work:?}"/[0-9]*
+count=$(split)
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+while [ "$jobs" -gt 0 ]; do
+	worker &
+	jobs=$((jobs - 1))
+done
+wait
+[ -t 2 ] && [ "$count" -gt 0 ] && echo >&2
+if [ "$count" -gt 0 ]; then
+	good=$(cat "$work"/*/result | grep -c '^caught\|^equivalent')
+	passed=$((passed + good)) failed=$((failed + count - good))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

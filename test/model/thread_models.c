@@ -279,11 +279,6 @@ static weft_chan *unbounded_new(void)
 	return chan;
 }
 
-static void recv_one(void *arg)
-{
-	pass(arg, 0, 1);
-}
-
 static void recv_two(void *arg)
 {
 	pass(arg, 0, 2);
@@ -296,11 +291,11 @@ MODEL(unbounded_spare_is_given_and_taken, .covers = CHAN, .preemptions = 3)
 
 	pass(chan, 2, 2);
 	pass(chan, 4, 2);
-	pass(chan, 1, 1);
-	SPAWN(recv_one, chan);
 	pass(chan, 1, 0);
+	SPAWN(recv_two, chan);
+	pass(chan, 2, 0);
 	weft_check_join(1);
-	pass(chan, 0, 2);
+	pass(chan, 0, 3);
 	WEFT_CHECK(weft_chan_len(chan) == 0);
 	weft_chan_release(chan);
 }

@@ -22,6 +22,7 @@ struct bench {
 	struct weft__worker workers[WORKERS + WEFT__POOL_GUESTS];
 	weft_atomic_u64 asleep;
 	weft_atomic_u32 over, met, joined;
+	uint32_t expected; /* to meet */
 	int runs;
 };
 
@@ -345,19 +346,22 @@ static void bench_threads_end(struct bench *b)
 	weft_event_set(&b->workers[SLEEPER].event);
 	weft_check_join(1);
 	weft_check_join(2);
+	/* Each has counted itself out, and perhaps in again. */
+	WEFT_CHECK(weft__census_searching(weft_load_relaxed(&b->core.census)) >= 0);
+	WEFT_CHECK(weft__census_idle(weft_load_relaxed(&b->core.census)) == 2);
 }
 
-static void meet_three(struct bench *b)
+static void meet_all(struct bench *b)
 {
 	weft_add_relaxed(&b->met, 1);
-	while (weft_load_relaxed(&b->met) < 3)
+	while (weft_load_relaxed(&b->met) < b->expected)
 		weft_pause();
 }
 
 static void third_run(weft_par par, weft_job *job)
 {
 	(void)par;
-	meet_three(weft_container_of(job, struct child, job)->bench);
+	meet_all(weft_container_of(job, struct child, job)->bench);
 }
 
 static void second_run(weft_par par, weft_job *job)
@@ -366,7 +370,7 @@ static void second_run(weft_par par, weft_job *job)
 	struct child below = { .bench = b };
 
 	weft_fork(par, &below.job, third_run);
-	meet_three(b);
+	meet_all(b);
 	weft_join(par, &below.job, third_run);
 }
 
@@ -379,12 +383,33 @@ MODEL(pool_wake_that_was_not_needed, .covers = POOL, .preemptions = 2)
 	struct child c = { .bench = b };
 	weft_par par = par_of(b, GUEST);
 
+	b->expected = 3;
 	bench_threads(b);
 	while (weft__census_searching(weft_load_relaxed(&b->core.census)) > 0)
 		weft_pause();
 	weft_fork(par, &c.job, second_run);
-	meet_three(b);
+	meet_all(b);
 	weft_join(par, &c.job, second_run);
+	bench_threads_end(b);
+	bench_free(b);
+}
+
+/* Somebody is woken for nothing, just as the first thread falls asleep. However that
+ * ends, the next offer finds a thread. */
+MODEL(pool_wake_while_one_falls_asleep, .covers = POOL, .preemptions = 2)
+{
+	struct bench *b = bench_new();
+	struct child c = { .bench = b };
+	weft_par par = par_of(b, GUEST);
+
+	b->expected = 2;
+	bench_threads(b);
+	weft__core_wake(&b->core);
+	while (weft__census_searching(weft_load_relaxed(&b->core.census)) > 0)
+		weft_pause();
+	weft_fork(par, &c.job, third_run);
+	meet_all(b);
+	weft_join(par, &c.job, third_run);
 	bench_threads_end(b);
 	bench_free(b);
 }
