@@ -145,6 +145,9 @@ size_t weft__pages_untouched(const void *pages, size_t size);
 unsigned weft__stack_announce(const void *low, const void *high);
 void weft__stack_retract(unsigned number);
 
+/* Writes the functions that called it, a line each, to a descriptor; `most` of them. */
+void weft__backtrace_write(int fd, int most);
+
 /* ---- the machine ------------------------------------------------------------ */
 
 /* The same as weft_cpus(), with its ingredients. */
