@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: intervals, and moments as cases of a select.
+ * Time: time-outs around any calls, intervals, and moments as cases of a select.
  *
  *     weft_interval tick;
  *     int err = weft_interval_init(&tick, weft_now(), WEFT_SECOND, WEFT_MISSED_SKIP);
  *     while ((err = weft_interval_wait(&tick)) > 0)
  *         report();
  *
- * To sleep is weft_sleep_until() (<weft/thread.h>).
+ * To sleep is weft_sleep_until() (<weft/thread.h>). A scope with a deadline, for work
+ * that is spawned, is weft_scope_open_with() (<weft/scope.h>).
  *
  * Nothing here comes early. On a fiber it may come up to 66 us late, on a thread by
  * what the system takes, and then by what it takes until there is a CPU.
@@ -15,9 +16,32 @@
 #ifndef WEFT_TIMER_H
 #define WEFT_TIMER_H
 
+#include <weft/cancel.h>
 #include <weft/wait.h>
 
 WEFT_BEGIN_DECLS
+
+/* A time-out around whatever stands between begin and end, however deep:
+ *
+ *     weft_timeout timeout;
+ *     weft_timeout_begin(&timeout, weft_after_ms(50));
+ *     err = ask(&client, &answer);
+ *     err = weft_timeout_end(&timeout, err);
+ *
+ * In the owner's frame; the fields are the library's. Time-outs and scopes nest. */
+typedef struct weft_timeout {
+	weft_token token;
+	weft_token *outer;
+} weft_timeout;
+
+/* From now on the caller's blocking calls, and those of what it spawns, end with
+ * -ECANCELED at the deadline. WEFT_NEVER: only as they did before. Cannot fail. */
+WEFT_API void weft_timeout_begin(weft_timeout *timeout, int64_t deadline);
+
+/* The end of it, on the same thread or fiber: what was spawned in between under its
+ * token must be over. Returns `result`, or -ETIMEDOUT instead of -ECANCELED if it was
+ * this deadline that passed and not the caller's scope that was cancelled. */
+WEFT_API int weft_timeout_end(weft_timeout *timeout, int result);
 
 /* What becomes of the moments of an interval that its owner was too late for. */
 enum weft_missed {
