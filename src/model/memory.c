@@ -19,8 +19,9 @@
  *
  * An old store is not offered to a load that might as well have been made before
  * the newer one: when the thread has not made a step since. The exploration does
- * try that order, within a bound, too: the thread was interrupted before the load,
- * and might as well have been after it. (Not at random, where it may not be tried.)
+ * try that order. Within a bound it is sure to, if the load might have come right
+ * behind the thread's latest step: the thread was interrupted before the load, and
+ * might as well have been after it. (Not at random, where it may not be tried.)
  * The same goes for the place of a store.
  */
 #include "model/model.h"
@@ -259,11 +260,13 @@ static bool is_release(int order)
 	return order >= WEFT__RELEASE;
 }
 
-/* Whether moving the step before newer stores is tried anyway. */
-static bool reorders(void)
+/* Whether moving the step to behind the store, before newer ones, is tried anyway. With
+ * a bound it is, if that is the place right behind the thread's latest step. */
+static bool moves_to(const struct model_thread *t, const struct store *s)
 {
-	return M.opts.mode == WEFT_CHECK_EXHAUSTIVE ||
-	       (M.opts.mode == WEFT_CHECK_EVERY && M.bound < 0);
+	if (M.bound < 0)
+		return M.opts.mode == WEFT_CHECK_EXHAUSTIVE || M.opts.mode == WEFT_CHECK_EVERY;
+	return M.opts.mode == WEFT_CHECK_EXHAUSTIVE && s->step <= t->step_before;
 }
 
 static uint32_t oldest_seen(struct model_thread *t, const struct location *l, int order)
@@ -317,7 +320,7 @@ static struct store *choose_store(struct model_thread *t, struct location *l, in
 
 	for (struct store *s = l->newest; s && s->at >= oldest && count < ALTERNATIVES;
 	     s = s->older) {
-		bool elsewhere = reorders() && latest > t->step_before && latest > s->step;
+		bool elsewhere = latest > t->step_before && latest > s->step && moves_to(t, s);
 
 		if (wanted(s, wish)) {
 			if (!count || (!elsewhere && !t->fresh && !reread_too_often(t, l, s)))
@@ -384,12 +387,11 @@ static struct store *choose_place(struct model_thread *t, struct location *l, in
 		bool room = !s->newer || (!s->newer->rmw && s->newer->at - s->at > 1);
 
 		if (room) {
-			if (!elsewhere)
+			if (!elsewhere || !moves_to(t, s))
 				allowed |= 1u << count;
 			candidates[count++] = s;
 		}
-		if (reorders() && s->step > t->step_before)
-			elsewhere = true;
+		elsewhere |= s->step > t->step_before;
 	}
 	return candidates[choose_age(count, allowed)];
 }

@@ -199,7 +199,7 @@ static void random_all(const char *name, const char *filter, bool (*run)(uint64_
 
 void litmus_all(const char *filter, bool is_long, int *passed, int *failed)
 {
-	const uint64_t times = is_long ? 50 : 1;
+	const uint64_t times = is_long ? 10 : 1;
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		char name[64];
@@ -213,7 +213,7 @@ void litmus_all(const char *filter, bool is_long, int *passed, int *failed)
 			++*failed;
 	}
 	random_all("litmus random, axioms", filter, random_axioms, 2000 * times, passed, failed);
-	random_all("litmus random, reduction", filter, random_reduction, 60 * times, passed,
+	random_all("litmus random, reduction", filter, random_reduction, 300 * times, passed,
 		   failed);
-	random_all("litmus random, sleepers", filter, sleepers_agree, 40 * times, passed, failed);
+	random_all("litmus random, sleepers", filter, sleepers_agree, 100 * times, passed, failed);
 }
