@@ -58,7 +58,7 @@ static struct location locations[LOCATIONS];
 
 enum { POOL_SIZE = 256 << 20 };
 
-static void *pool_take(size_t size)
+void *weft__pool_take(size_t size)
 {
 	void *p = pool + pool_used;
 
@@ -76,45 +76,7 @@ void weft__memory_begin(void)
 	M.locations = 0;
 }
 
-/* ---- views ---------------------------------------------------------------- */
-
-void weft__view_extend(struct full_view *v, uint32_t count)
-{
-	if (v->count < count) {
-		memset(v->at + v->count, 0, (count - v->count) * sizeof(v->at[0]));
-		v->count = count;
-	}
-}
-
-static void join(struct full_view *to, const uint32_t *clock, const uint32_t *at, uint32_t count)
-{
-	weft__view_extend(to, count);
-	for (int i = 0; i < THREADS; i++)
-		to->clock[i] = to->clock[i] > clock[i] ? to->clock[i] : clock[i];
-	for (uint32_t i = 0; i < count; i++)
-		to->at[i] = to->at[i] > at[i] ? to->at[i] : at[i];
-}
-
-void weft__view_join(struct full_view *to, const struct view *from)
-{
-	join(to, from->clock, from->at, from->count);
-}
-
-void weft__view_joined(struct full_view *to, const struct full_view *from)
-{
-	join(to, from->clock, from->at, from->count);
-}
-
-const struct view *weft__view_copy(const struct full_view *from)
-{
-	size_t at = from->count * sizeof(from->at[0]);
-	struct view *v = pool_take(sizeof(*v) + at);
-
-	v->count = from->count;
-	memcpy(v->clock, from->clock, sizeof(v->clock));
-	memcpy(v->at, from->at, at);
-	return v;
-}
+/* ---- what a thread has seen ------------------------------------------------ */
 
 static uint32_t *seen_at(struct full_view *v, const struct location *l)
 {
@@ -128,19 +90,6 @@ static void see(struct model_thread *t, const struct location *l, const struct s
 
 	if (*at < s->at)
 		*at = s->at;
-}
-
-static const struct view *views_union(const struct view *a, const struct view *b)
-{
-	static struct full_view both;
-
-	if (!a || !b)
-		return a ? a : b;
-	both.count = 0;
-	memset(both.clock, 0, sizeof(both.clock));
-	weft__view_join(&both, a);
-	weft__view_join(&both, b);
-	return weft__view_copy(&both);
 }
 
 /* ---- locations ------------------------------------------------------------ */
@@ -183,7 +132,7 @@ void weft__location_reset(struct location *location)
  * any thread has seen, so that it is the only one. */
 static void location_begin(struct location *l)
 {
-	struct store *s = pool_take(sizeof(*s));
+	struct store *s = weft__pool_take(sizeof(*s));
 
 	*s = (struct store){ .thread = -1, .at = l->newest ? l->newest->at : 0 };
 	s->value = weft__bytes_load(l->address, l->size);
@@ -399,7 +348,7 @@ static struct store *choose_place(struct model_thread *t, struct location *l, in
 static struct store *store_behind(struct model_thread *t, struct location *l, struct store *behind,
 				  uint64_t value, int order, const struct store *reads)
 {
-	struct store *s = pool_take(sizeof(*s));
+	struct store *s = weft__pool_take(sizeof(*s));
 	const struct view *view;
 
 	*s = (struct store){ .value = value, .thread = t->index, .step = t->step };
@@ -414,7 +363,7 @@ static struct store *store_behind(struct model_thread *t, struct location *l, st
 		l->newest = s;
 	see(t, l, s);
 	view = is_release(order) ? weft__view_copy(&t->now) : t->released;
-	s->view = views_union(view, reads ? reads->view : NULL);
+	s->view = weft__views_union(view, reads ? reads->view : NULL);
 	if (order == WEFT__SEQ_CST && M.sc[l->index] < s->at)
 		M.sc[l->index] = s->at;
 	if (!s->newer)

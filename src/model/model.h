@@ -8,8 +8,10 @@
  *   undo.c    what need not be computed again for the beginning of the next run
  *   thread.c  the model's threads: fibers, who may run, sleeping and waking
  *   memory.c  atomic locations: what a load may return, who synchronises with whom
+ *   view.c    what a thread has seen
  *   fence.c   fences
- *   shadow.c  plain accesses, allocations, variables to be set back
+ *   record.c  plain accesses: who raced with whom
+ *   shadow.c  what there is beside each eight bytes; allocations, variables to be set back
  *   tsan.c    how the compiler tells of plain accesses
  *   trace.c   showing a run
  *   mutant.c  planting bugs
@@ -267,11 +269,14 @@ _Noreturn void weft__model_leave(void);
 struct location;
 
 void weft__memory_begin(void);
+/* Memory until the end of the run. */
+void *weft__pool_take(size_t size);
 /* Knows of this many locations at least. */
 void weft__view_extend(struct full_view *v, uint32_t count);
 void weft__view_join(struct full_view *to, const struct view *from);
 void weft__view_joined(struct full_view *to, const struct full_view *from);
 const struct view *weft__view_copy(const struct full_view *from);
+const struct view *weft__views_union(const struct view *a, const struct view *b);
 /* What the kernel reads is the newest; then the caller does not read older ones. */
 uint64_t weft__location_newest(uintptr_t address, unsigned size);
 /* Nor does this thread read anything older than the caller has seen. */
@@ -286,6 +291,16 @@ uint64_t weft__bytes_load(uintptr_t address, unsigned size);
 /* ---- shadow.c -------------------------------------------------------------------------- */
 
 enum access { PLAIN_READ, PLAIN_WRITE, ATOMIC_READ, ATOMIC_WRITE };
+
+static inline bool is_atomic(int access)
+{
+	return access >= ATOMIC_READ;
+}
+
+static inline bool is_write(int access)
+{
+	return access == PLAIN_WRITE || access == ATOMIC_WRITE;
+}
 
 void weft__shadow_setup(void);
 void weft__shadow_begin(void);

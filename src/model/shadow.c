@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plain accesses, allocations, and variables to be set back.
- *
- * For each eight bytes that the program has touched there is a granule: who has
- * accessed which of the bytes, how, and when by its own clock; a few records are
- * enough, as an access that comes after another and conflicts with all that the
- * other conflicts with takes its place. Two accesses race when they overlap, one
- * of them writes, one of them is plain, and neither happened before the other.
- * That does not depend on the order in which the run made them: plain accesses
- * need not be decisions.
+ * What there is beside each eight bytes that the program has touched: a granule, with
+ * the records of record.c and the atomics that lie there. And allocations, and variables
+ * to be set back.
  *
  * Freed memory is not used again in the same run. Freeing races with every access
  * that did not happen before it, so a use after free is found even in a run in
@@ -17,47 +11,23 @@
  * Granules are found by address in tables that shadow the program's variables, the
  * threads' blocks and stacks; and by hash for what lies elsewhere.
  */
-#include "model/model.h"
+#include "model/record.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	RECORDS = 10,
-	INLINE = 2,
 	ARENA_SIZE = 4 << 20,
 	BLOCKS = 4096,
 	STRAYS = 1 << 12,
 	KEPT = 1 << 14,
-	MORE = 1 << 14,
 	NAMES = 64,
 };
 
-struct record {
-	const void *site;
-	uint32_t clock;
-	uint8_t thread, bytes, access;
-};
-
-struct head {
-	uint32_t epoch;
-	uint8_t used;
-	bool plain : 1;  /* some record is of a plain access */
-	bool shared : 1; /* not all records are of one thread */
-	uint16_t more;   /* where the other records are; 0: nowhere */
-};
-
-/* Most have one record or two, which lie here: a small table stays in the cache. The
- * records are kept for the next run, as undo.c says, the locations are not. */
 struct granule {
 	struct location *locations;
-	uint32_t run;
-	struct head head;
-	struct record first[INLINE];
-};
-
-struct more {
-	struct record records[RECORDS - INLINE];
+	uint32_t run; /* of the locations; the records are older than the run */
+	struct records records;
 };
 
 /* A range of memory with a table of granules beside it. */
@@ -84,8 +54,6 @@ struct name {
 };
 
 static struct range variables, arenas, stacks;
-static struct more *more;
-static uint32_t more_used;
 static unsigned char *arena_state; /* of each granule of the arenas */
 static size_t arena_used[THREADS];
 static uintptr_t program_begin;
@@ -121,7 +89,6 @@ void weft__shadow_setup(void)
 	arena_state = weft__model_map((size_t)ARENA_SIZE * THREADS / 8);
 	begin = (uintptr_t)weft__model_stacks();
 	range_make(&stacks, begin, begin + (size_t)STACK_SIZE * THREADS);
-	more = weft__model_map(MORE * sizeof(*more));
 	strays = weft__model_map(STRAYS * sizeof(*strays));
 	kept_run = weft__model_map((variables.end - variables.begin) / 8 * sizeof(*kept_run));
 }
@@ -135,8 +102,7 @@ void weft__shadow_begin(void)
 	blocks_count = 0;
 	names_count = 0;
 	kept_count = 0;
-	if (M.live)
-		more_used = 1;
+	weft__records_begin();
 }
 
 static bool inside(const struct range *r, uintptr_t address)
@@ -159,7 +125,7 @@ static struct granule *stray(uintptr_t address)
 	for (int tries = 0; tries < STRAYS; tries++, i = (i + 1) % STRAYS) {
 		struct granule *g = &strays[i];
 
-		if (g->run != M.run && g->head.epoch != M.epoch)
+		if (g->run != M.run && g->records.head.epoch != M.epoch)
 			stray_keys[i] = key;
 		if (stray_keys[i] == key)
 			return g;
@@ -191,169 +157,6 @@ struct location **weft__shadow_locations(uintptr_t address)
 }
 
 /* ---- accesses ------------------------------------------------------------- */
-
-static bool is_atomic(int access)
-{
-	return access >= ATOMIC_READ;
-}
-
-static bool is_write(int access)
-{
-	return access == PLAIN_WRITE || access == ATOMIC_WRITE;
-}
-
-static bool before_now(const struct record *r)
-{
-	return r->clock <= M.self->now.clock[r->thread];
-}
-
-/* Whether what races with the old record races with the new one, too. */
-static bool takes_place(struct record n, struct record o)
-{
-	if (o.bytes & ~n.bytes)
-		return false;
-	if (n.access == PLAIN_WRITE)
-		return true;
-	if (is_atomic(n.access) != is_atomic(o.access))
-		return false;
-	return !is_write(o.access) || is_write(n.access);
-}
-
-static const char *access_name(int access)
-{
-	static const char *const texts[] = { "reads", "writes", "reads (atomic)",
-					     "writes (atomic)" };
-
-	return texts[access];
-}
-
-static _Noreturn void report_race(const struct record *o, struct record n, uintptr_t address)
-{
-	char where[64], place[80];
-
-	weft__shadow_describe(address, where, sizeof(where));
-	snprintf(place, sizeof(place), "%s", weft__trace_place(o->site));
-	weft__model_stop(WEFT_CHECK_RACE, "%s: %s %s at %s, %s %s at %s", where,
-			 M.threads[o->thread].name, access_name(o->access), place,
-			 M.threads[n.thread].name, access_name(n.access),
-			 weft__trace_place(n.site));
-}
-
-static bool races(const struct record *o, struct record n)
-{
-	return (o->bytes & n.bytes) && (is_write(o->access) || is_write(n.access)) &&
-	       !(is_atomic(o->access) && is_atomic(n.access)) && !before_now(o);
-}
-
-static struct record *record_at(struct granule *g, int i)
-{
-	return i < INLINE ? &g->first[i] : &more[g->head.more].records[i - INLINE];
-}
-
-static void record_set(struct record *r, struct record n)
-{
-	weft__undo_save(r, sizeof(*r));
-	*r = n;
-}
-
-static void record_add(struct granule *g, struct record n)
-{
-	weft__undo_save(&g->head, sizeof(g->head));
-	if (g->head.used >= INLINE && !g->head.more) {
-		if (more_used == MORE)
-			weft__model_stop(WEFT_CHECK_UNSUITED, "a run that shares too much");
-		weft__undo_save(&more_used, sizeof(more_used));
-		g->head.more = (uint16_t)more_used++;
-	}
-	g->head.plain |= !is_atomic(n.access);
-	g->head.shared |= g->head.used > 0 && g->first[0].thread != n.thread;
-	record_set(record_at(g, g->head.used++), n);
-}
-
-/* Whether an older record of the same step and thread stands for the new one, too: it
- * was compared with all others, or they with it. */
-static bool stands_for(const struct record *o, struct record n)
-{
-	return o->thread == n.thread && o->clock == n.clock && takes_place(*o, n);
-}
-
-/* Atomic accesses race with plain ones only; the latest of a thread stands for all of
- * its kind. */
-static bool atomic_again(struct granule *g, struct record n)
-{
-	if (!is_atomic(n.access) || g->head.plain)
-		return false;
-	for (int i = 0; i < g->head.used; i++) {
-		struct record *o = record_at(g, i);
-
-		if (o->thread == n.thread && o->access == n.access && o->bytes == n.bytes) {
-			record_set(o, n);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Compares with every record, and keeps those that the new one does not replace. */
-static void granule_compare(struct granule *g, uintptr_t address, struct record n)
-{
-	const int used = g->head.used;
-	int kept_records = 0;
-
-	for (int i = 0; i < used; i++) {
-		const struct record *o = record_at(g, i);
-
-		if (races(o, n))
-			report_race(o, n, address);
-		if (before_now(o) && takes_place(n, *o))
-			continue;
-		if (kept_records != i)
-			record_set(record_at(g, kept_records), *o);
-		kept_records++;
-	}
-	if (kept_records == RECORDS) {
-		for (int i = 1; i < RECORDS; i++)
-			record_set(record_at(g, i - 1), *record_at(g, i));
-		kept_records--;
-	}
-	weft__undo_save(&g->head, sizeof(g->head));
-	g->head.used = (uint8_t)kept_records;
-	record_add(g, n);
-}
-
-/* Nobody else was here: nothing to compare with. A record that the new one might replace,
- * too, is older and does no harm. */
-static bool own_again(struct granule *g, struct record n)
-{
-	if (g->head.shared || g->first[0].thread != n.thread)
-		return false;
-	for (int i = 0; i < g->head.used; i++) {
-		struct record *o = record_at(g, i);
-
-		if (takes_place(n, *o)) {
-			record_set(o, n);
-			return true;
-		}
-	}
-	if (g->head.used == RECORDS)
-		return false;
-	record_add(g, n);
-	return true;
-}
-
-static void granule_access(struct granule *g, uintptr_t address, struct record n)
-{
-	if (g->head.epoch != M.epoch) {
-		weft__undo_save(&g->head, sizeof(g->head));
-		g->head = (struct head){ .epoch = M.epoch };
-		record_add(g, n);
-		return;
-	}
-	if (stands_for(&g->first[0], n) || atomic_again(g, n))
-		return;
-	if (!own_again(g, n))
-		granule_compare(g, address, n);
-}
 
 static void check_alive(uintptr_t address, const void *site)
 {
@@ -412,7 +215,7 @@ static void access_part(uintptr_t address, size_t size, enum access access, cons
 		check_place(address, site);
 	g = granule_of(address);
 	if (M.live)
-		granule_access(g, address, n);
+		weft__records_access(&g->records, address, n);
 	if (access == PLAIN_WRITE && g->run == M.run && g->locations)
 		reset_locations(g, address, size);
 }
@@ -476,21 +279,15 @@ static void free_races(const struct block *b, const void *caller)
 {
 	for (uintptr_t at = b->address; at < b->address + b->size; at += 8) {
 		struct granule *g = &arenas.granules[(at - arenas.begin) / 8];
+		const struct record *r = weft__records_unordered(&g->records);
+		char place[80];
 
-		if (!M.live || g->head.epoch != M.epoch)
+		if (!r)
 			continue;
-		for (int i = 0; i < g->head.used; i++) {
-			const struct record *r = record_at(g, i);
-			char place[80];
-
-			if (before_now(r))
-				continue;
-			snprintf(place, sizeof(place), "%s", weft__trace_place(r->site));
-			weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
-					 "%s frees at %s what %s uses at %s, in no order",
-					 M.self->name, weft__trace_place(caller),
-					 M.threads[r->thread].name, place);
-		}
+		snprintf(place, sizeof(place), "%s", weft__trace_place(r->site));
+		weft__model_stop(WEFT_CHECK_USE_AFTER_FREE,
+				 "%s frees at %s what %s uses at %s, in no order", M.self->name,
+				 weft__trace_place(caller), M.threads[r->thread].name, place);
 	}
 }
 
