@@ -4,6 +4,8 @@
  */
 #include "doctor.h"
 
+#include <weft/io.h>
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -53,41 +55,21 @@ static void membarrier_fact(struct facts *f)
 	fact_use(fact, "Weft goes a slower way with the same effect");
 }
 
-/* struct io_uring_params, of which only the size and one word matter here; the
- * header of the kernel may be older than the kernel. */
-struct uring_params {
-	uint32_t entries[2], flags, thread[2], features, wq, reserved[3];
-	uint64_t offsets[10];
-};
-
-static const char *uring_refusal(int error)
-{
-	char setting[16];
-
-	if (error == ENOSYS)
-		return "this kernel has none";
-	if (error == EPERM &&
-	    read_line("/proc/sys/kernel/io_uring_disabled", setting, sizeof(setting)) &&
-	    setting[0] != '0')
-		return "sysctl kernel.io_uring_disabled forbids it";
-	if (error == EPERM)
-		return "a sandbox forbids it";
-	return strerror(error);
-}
-
+/* Asked of the library, which makes a ring as a runtime would. */
 static void uring_fact(struct facts *f)
 {
-	struct uring_params params = { .flags = 0 };
 	struct fact *fact = fact_add(f, "io_uring", "io_uring", FACT_PLAIN);
-	long fd = syscall(SYS_io_uring_setup, 1, &params);
+	const char *refusal = weft_uring_refusal();
 
-	if (fd >= 0) {
-		fact_value(fact, "available, features %#x", params.features);
-		close((int)fd);
-	} else {
-		fact_value(fact, "refused: %s", uring_refusal(errno));
+	if (refusal) {
+		fact->state = FACT_MISSING;
+		fact_value(fact, "not used: %s", refusal);
+		fact_use(fact, "runtimes learn of I/O by epoll; files are read by threads");
+		return;
 	}
-	fact_use(fact, "nothing in this version of Weft uses it");
+	fact->state = FACT_GOOD;
+	fact_value(fact, "works");
+	fact_use(fact, "a runtime's I/O and files, with WEFT_REACTOR=uring or by option");
 }
 
 static void guard_fact(struct facts *f)
