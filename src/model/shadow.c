@@ -59,6 +59,7 @@ static size_t arena_used[THREADS];
 static uintptr_t program_begin;
 static struct granule *strays;
 static uintptr_t stray_keys[STRAYS];
+static uint16_t with_locations[1 << 12]; /* the run, where an atomic may lie nearby */
 static struct block blocks[BLOCKS];
 static int blocks_count;
 static struct kept kept[KEPT];
@@ -145,6 +146,11 @@ static struct granule *granule_of(uintptr_t address)
 	return stray(address);
 }
 
+static uint16_t *may_have_locations(uintptr_t address)
+{
+	return &with_locations[address / 8 % (sizeof(with_locations) / sizeof(uint16_t))];
+}
+
 struct location **weft__shadow_locations(uintptr_t address)
 {
 	struct granule *g = granule_of(address);
@@ -152,6 +158,7 @@ struct location **weft__shadow_locations(uintptr_t address)
 	if (g->run != M.run) {
 		g->run = M.run;
 		g->locations = NULL;
+		*may_have_locations(address) = (uint16_t)M.run;
 	}
 	return &g->locations;
 }
@@ -185,8 +192,12 @@ static void check_frame(uintptr_t address, const void *site)
 				 weft__trace_place(site));
 }
 
-static void reset_locations(struct granule *g, uintptr_t address, size_t size)
+static void reset_locations(uintptr_t address, size_t size)
 {
+	const struct granule *g = granule_of(address);
+
+	if (g->run != M.run)
+		return;
 	for (struct location *l = g->locations; l; l = weft__location_next(l)) {
 		uintptr_t at = weft__location_address(l);
 
@@ -205,19 +216,17 @@ static void check_place(uintptr_t address, const void *site)
 
 static void access_part(uintptr_t address, size_t size, enum access access, const void *site)
 {
-	const uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
-	const int self = M.self->index;
-	const struct record n = { site, M.self->now.clock[self], (uint8_t)self, bytes,
-				  (uint8_t)access };
-	struct granule *g;
+	if (M.live) {
+		const uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
+		const int self = M.self->index;
+		const struct record n = { site, M.self->now.clock[self], (uint8_t)self, bytes,
+					  (uint8_t)access };
 
-	if (M.live)
 		check_place(address, site);
-	g = granule_of(address);
-	if (M.live)
-		weft__records_access(&g->records, address, n);
-	if (access == PLAIN_WRITE && g->run == M.run && g->locations)
-		reset_locations(g, address, size);
+		weft__records_access(&granule_of(address)->records, address, n);
+	}
+	if (access == PLAIN_WRITE && *may_have_locations(address) == (uint16_t)M.run)
+		reset_locations(address, size);
 }
 
 /* Constants, code, and the thread-locals: nobody else's. */

@@ -24,7 +24,7 @@ void __tsan_func_exit(void) {}
 
 static inline void heard(const void *p, size_t size, enum access access, const void *site)
 {
-	if (M.running)
+	if (M.running && (M.live || access == PLAIN_WRITE))
 		weft__shadow_access((uintptr_t)p, size, access, site);
 }
 
