@@ -150,9 +150,9 @@ static void draw(FILE *f, const struct bench *bench)
 		width, height, width, height);
 	fprintf(f,
 		"<text x=\"16\" y=\"26\" font-size=\"16\" font-weight=\"bold\">%s</text>\n"
-		"<text x=\"16\" y=\"44\" fill=\"#666\">%s; shorter is better; medians, the line "
+		"<text x=\"16\" y=\"44\" fill=\"#666\">%s; %s is better; medians, the line "
 		"is the spread</text>\n",
-		bench->name, bench->title);
+		bench->name, bench->title, strstr(bench->unit, "/s") ? "longer" : "shorter");
 	for (int i = 0; i < bars_n; i++)
 		if (strcmp(bars[i].bench, bench->name) == 0 && opens_group(i))
 			y = draw_group(f, &bars[i], y);

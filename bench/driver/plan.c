@@ -11,6 +11,7 @@ const struct bench plan_benches[] = {
 	{ "par_for", "ns/element", "an array of doubles scaled in place" },
 	{ "par_reduce", "ns/element", "an array of doubles summed up" },
 	{ "sum", "ms", "SHA-256 of all files of a tree, warm cache" },
+	{ "model", "runs/s", "runs of the model checker, some 100 steps each" },
 	{ NULL, NULL, NULL },
 };
 
@@ -42,6 +43,7 @@ const struct bench_case plan_cases[] = {
 	{ "par_reduce", "2000", 0, false },
 	{ "sum", "tree", 0, false },
 	{ "sum", "large", 0, false },
+	{ "model", "steps100", 1, false },
 	{ NULL, NULL, 0, false },
 };
 
@@ -87,6 +89,8 @@ const struct subject plan_subjects[] = {
 	  .ordered = true },
 	{ "sum", "xargs-P", SUBJECT_PLAIN,
 	  .command = FILES "xargs -0 -n $BATCH -P $WORKERS sha256sum" },
+
+	{ "model", "weft", SUBJECT_WEFT, .program = "weft-model" },
 	{ NULL, NULL, SUBJECT_PLAIN, .program = NULL },
 };
 
