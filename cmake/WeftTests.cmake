@@ -4,6 +4,7 @@
 #
 #   src/<layer>/X_test.c    one program; each TEST() in it an entry <layer>/X.<name>
 #   apps/weft/X_test.c      the same, linked with the program's objects
+#   apps/weft/kv/X_test.c   the same, entries kv/X.<name>
 #   test/api/X_test.c       the same, for what crosses modules
 #   test/fault/X_test.c     the same, for what the system refuses
 #   test/stress/X.c         one program, one entry, label stress
@@ -89,6 +90,7 @@ weft_unit_tests(api test/api weft_static)
 weft_unit_tests(fault test/fault weft_static)
 if(TARGET weft_app)
 	weft_unit_tests(apps apps/weft weft_app)
+	weft_unit_tests(kv apps/weft/kv weft_app)
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS test/stress/*.c)

@@ -183,7 +183,9 @@ void kv_dict_remove(struct kv_dict *d, struct kv_entry *entry)
 		at = &(*at)->next;
 	*at = entry->next;
 	kv_free(d->heap, entry);
-	if (--d->count < d->used / 2 && d->used > 1u << LEVEL_LEAST)
+	d->count--;
+	/* Two for each entry, or the table would never catch up with its removals. */
+	for (int i = 0; i < 2 && d->count < d->used / 2 && d->used > 1u << LEVEL_LEAST; i++)
 		merge(d);
 }
 

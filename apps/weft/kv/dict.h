@@ -3,8 +3,9 @@
  * The hash table of `weft kv`: the keys of a shard, the fields of a hash, the
  * members of a set.
  *
- * Linear hashing (Litwin, 1980): the table grows by one bucket with each entry, so
- * no operation ever moves more than one chain, and there is one array only. A bucket
+ * Linear hashing (Litwin, 1980): the table grows by one bucket with each entry, and
+ * shrinks by two at most, so no operation ever moves more than two chains, and there is
+ * one array only. A bucket
  * holds the hashes that end in the same bits; read backwards, these form an interval.
  * A scan walks through those intervals: whatever the table does between two steps,
  * what was there all the time is seen.

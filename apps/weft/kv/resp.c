@@ -62,6 +62,10 @@ void kv_parser_fini(struct kv_parser *p)
 static int refuse(struct kv_parser *p, const char *why)
 {
 	snprintf(p->error, sizeof(p->error), "ERR Protocol error: %s", why);
+	for (char *s = p->error; *s; s++) {
+		if (*s == '\r' || *s == '\n')
+			*s = ' ';
+	}
 	return -1;
 }
 

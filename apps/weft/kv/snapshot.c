@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,8 +250,10 @@ static void get_item(struct reader *r, struct kv_heap *heap, struct kv_value *va
 		kv_table_set((struct kv_table *)value, text, get_bytes(r));
 	else if (value->type == KV_SET)
 		kv_table_add((struct kv_table *)value, text);
-	else if (get(r, &score, sizeof(score)))
+	else if (get(r, &score, sizeof(score)) && !isnan(score))
 		kv_zset_put((struct kv_zset *)value, text, score);
+	else
+		r->bad = true;
 }
 
 static bool get_record(struct reader *r, struct kv_store *store, int64_t now)
@@ -274,6 +277,7 @@ static bool get_record(struct reader *r, struct kv_store *store, int64_t now)
 		uint64_t items = get_number(r);
 
 		value = kv_value_new(&shard->heap, type);
+		r->bad |= items == 0;
 		while (items-- > 0 && !r->bad)
 			get_item(r, &shard->heap, value);
 	}
@@ -287,12 +291,14 @@ static bool get_record(struct reader *r, struct kv_store *store, int64_t now)
 
 static int parse(struct kv_server *server, const char *bytes, size_t len)
 {
-	struct reader r = { bytes + sizeof(magic) - 1, bytes + len - DIGEST, false };
 	unsigned char sum[DIGEST];
 	int64_t now = kv_unix_ms();
+	struct reader r;
 
-	if (len < sizeof(magic) - 1 + DIGEST || memcmp(bytes, magic, sizeof(magic) - 1) != 0 ||
-	    !digest(bytes, len - DIGEST, sum) || memcmp(sum, r.end, DIGEST) != 0)
+	if (len < sizeof(magic) - 1 + DIGEST || memcmp(bytes, magic, sizeof(magic) - 1) != 0)
+		return -EBADMSG;
+	r = (struct reader){ bytes + sizeof(magic) - 1, bytes + len - DIGEST, false };
+	if (!digest(bytes, len - DIGEST, sum) || memcmp(sum, r.end, DIGEST) != 0)
 		return -EBADMSG;
 	while (get_record(&r, &server->store, now))
 		;
