@@ -178,6 +178,19 @@ uint64_t weft__entropy(void);
  * the system itself waits for goes by the system's clock as before. */
 void weft__clock_install(const int64_t *now);
 
+/* ---- signals ------------------------------------------------------------------ */
+
+enum { WEFT__SIGNALS = 65 };
+
+/* Calls fn in the signal's handler from now on, with errno saved; system calls that it
+ * interrupts go on where the system can do that. A signal that is ignored stays so.
+ * Restoring: whatever it did before; async-signal-safe. Each signal has one catcher;
+ * the caller sees to it. */
+typedef void (*weft__signal_fn)(int number);
+bool weft__signal_can_be_caught(int number);
+void weft__signal_catch(int number, weft__signal_fn fn);
+void weft__signal_restore(int number);
+
 /* ---- last words -------------------------------------------------------------- */
 
 /* weft__die() is declared in base/assert.h, which may not include this header,
