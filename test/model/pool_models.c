@@ -320,7 +320,7 @@ static void pool_meets_beside(void *arg)
 	pool_program(meet_beside, (int)(intptr_t)arg);
 }
 
-#define MEETS(ident, function, n, bound)                                            \
+#define MEETS(ident, function, n, bound)                                                  \
 	MODEL_OF(ident, function, .arg = (void *)n, .covers = POOL, .preemptions = bound, \
 		 .preemptions_long = bound + 1, .rereads = 6)
 
@@ -377,4 +377,24 @@ MODEL(pool_global_is_built_by_two, .covers = POOL, .leaks_allowed = true)
 	weft_check_join(1);
 	WEFT_CHECK(totals[0] == 2 && totals[1] == 2);
 	weft_check_free(totals);
+}
+
+/* Of two that build it at once both end up with the same. */
+static void get_core(void *arg)
+{
+	struct weft__core **core = arg;
+
+	*core = weft__core_get(weft__pool_here());
+	WEFT_CHECK(*core && (*core)->threads == 0);
+}
+
+MODEL(pool_global_is_one, .covers = POOL, .leaks_allowed = true)
+{
+	struct weft__core **cores = weft_check_alloc(2 * sizeof(*cores));
+
+	SPAWN(get_core, &cores[1]);
+	get_core(&cores[0]);
+	weft_check_join(1);
+	WEFT_CHECK(cores[0] == cores[1]);
+	weft_check_free(cores);
 }

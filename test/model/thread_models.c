@@ -300,6 +300,42 @@ MODEL(unbounded_spare_is_given_and_taken, .covers = CHAN, .preemptions = 3)
 	weft_chan_release(chan);
 }
 
+/* One claims the last cell while another comes for the first of the next segment. */
+static void send_once(void *arg)
+{
+	pass(arg, 1, 0);
+}
+
+MODEL(unbounded_next_segment_is_found, .covers = CHAN, .preemptions = 3)
+{
+	weft_chan *chan = unbounded_new();
+
+	pass(chan, 1, 0);
+	SPAWN(send_once, chan);
+	pass(chan, 1, 0);
+	weft_check_join(1);
+	pass(chan, 0, 3);
+	weft_chan_release(chan);
+}
+
+/* One takes a value, and before it is out another ends that segment and the next. */
+static void recv_three(void *arg)
+{
+	pass(arg, 0, 3);
+}
+
+MODEL(unbounded_segment_stays_for_a_slow_receiver, .covers = CHAN, .preemptions = 3)
+{
+	weft_chan *chan = unbounded_new();
+
+	pass(chan, 2, 2);
+	pass(chan, 4, 0);
+	SPAWN(recv_three, chan);
+	pass(chan, 0, 1);
+	weft_check_join(1);
+	weft_chan_release(chan);
+}
+
 /* Two receivers are through with a segment each, and the later one is faster. */
 MODEL(unbounded_segments_end_out_of_order, .covers = CHAN, .preemptions = 3)
 {
@@ -364,10 +400,30 @@ static void length_is_possible(void *arg)
 	weft_chan_release(chan);
 }
 
-MODEL_OF(ring_length_is_possible, length_is_possible, .arg = (void *)2, .covers = CHAN,
+MODEL_OF(ring_length_is_possible, length_is_possible, .arg = (void *)3, .covers = CHAN,
 	 .preemptions = 3);
 MODEL_OF(unbounded_length_is_possible, length_is_possible, .arg = (void *)99, .covers = CHAN,
 	 .preemptions = 3);
+
+static void recv_then_send(void *arg)
+{
+	pass(arg, 0, 1);
+	pass(arg, 1, 0);
+}
+
+MODEL(ring_length_is_possible_around_the_end, .covers = CHAN, .preemptions = 3)
+{
+	weft_chan *chan;
+	size_t length;
+
+	WEFT_CHECK(weft_chan_new(&chan, sizeof(int), 3, NULL) == 0);
+	pass(chan, 3, 0);
+	SPAWN(recv_then_send, chan);
+	length = weft_chan_len(chan);
+	WEFT_CHECK(length == 2 || length == 3);
+	weft_check_join(1);
+	weft_chan_release(chan);
+}
 
 /* One sends, writes and closes; whoever is refused sees what was written. */
 static void send_write_close(void *arg)
