@@ -16,6 +16,9 @@
 
 #include "base/assert.h"
 
+/* Of the looks at a pending cell: 127 pauses in all, some 3 us. */
+enum { LONGEST_GAP = WEFT__BOUND(64, 0) };
+
 /* Whether no size computed from these overflows; sixteen bytes are for the stamp
  * and for what it takes to round up. */
 static bool sizes_can_be(size_t element_size, size_t capacity)
@@ -223,12 +226,13 @@ void weft__chan_notify_slow(weft_waitq *q)
 {
 	struct weft__wakes wakes;
 	weft_case *head;
-	bool woken;
+	bool woken = false;
 
 	weft__wakes_init(&wakes);
 	head = weft__waitq_lock(q);
-	head = weft__notify_one(head, &wakes, &woken);
-	weft__waitq_unlock(q, head, 0, 0);
+	if (!(weft_load_relaxed(&q->word) & CHAN_DESIGNATED))
+		head = weft__notify_one(head, &wakes, &woken);
+	weft__waitq_unlock(q, head, woken ? CHAN_DESIGNATED : 0, 0); /* chan.4 */
 	weft__wakes_fire(&wakes);
 }
 
@@ -242,20 +246,45 @@ void weft__chan_notify_all(weft_waitq *q)
 	weft__wakes_fire(&wakes);
 }
 
-bool weft__chan_enqueue(weft_waitq *q, weft_case *c,
-			enum weft__outlook (*outlook)(const weft_chan *chan))
+/* Looks, and a little longer at what is pending: most often its sender is about to
+ * publish it, and a barrier interrupts all threads. */
+static enum weft__outlook look(const weft_chan *chan, weft__outlook_fn *outlook)
 {
-	weft_case *head = weft__waitq_lock(q);
-	enum weft__outlook now;
+	enum weft__outlook now = outlook(chan);
 
-	weft__waitq_unlock(q, weft__cases_push(head, c), 0, 0); /* chan.2 */
-	now = outlook(c->object);
+	for (int gap = 1; now == WEFT__PENDING && gap <= LONGEST_GAP; gap *= 2) {
+		for (int i = 0; i < gap; i++)
+			weft__cpu_pause();
+		now = outlook(chan);
+	}
 	if (WEFT_UNLIKELY(now == WEFT__PENDING)) {
 		weft__barrier_all(); /* chan.3 */
-		now = outlook(c->object);
+		now = outlook(chan);
 	}
-	if (now != WEFT__GO)
+	return now;
+}
+
+bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook)
+{
+	const uint8_t notified = c->notified;
+	weft_case *head = weft__waitq_lock(q);
+
+	weft__waitq_unlock(q, weft__cases_push(head, c), 0, 0); /* chan.2 */
+	if (look(c->object, outlook) != WEFT__GO)
 		return true;
 	weft__waitq_cancel(q, c);
+	c->notified |= notified; /* chan.4: it still is to see to the rest */
 	return false;
+}
+
+void weft__chan_arrive(weft_waitq *q, const weft_case *c)
+{
+	if (weft__case_certain(c))
+		weft_and_seq_cst(&q->word, ~CHAN_DESIGNATED); /* chan.4 */
+}
+
+void weft__chan_hand_on(weft_waitq *q, const weft_case *c, weft__outlook_fn *outlook)
+{
+	if (weft__chan_wants_wake(q) && look(c->object, outlook) == WEFT__GO)
+		weft__chan_notify_slow(q);
 }

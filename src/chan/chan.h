@@ -70,25 +70,39 @@ enum weft__outlook {
 			* may have looked for waiters already */
 };
 
+typedef enum weft__outlook weft__outlook_fn(const weft_chan *chan);
+
 /* The enqueue of flavours whose values do not pass under the queue's lock: links
  * the case, then looks again. See ring.c, chan.2 and chan.3. */
-bool weft__chan_enqueue(weft_waitq *q, weft_case *c,
-			enum weft__outlook (*outlook)(const weft_chan *chan));
+bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook);
+
+/* A bit of those queues' words: a waiter was notified that is certain to run, and has
+ * not looked yet; it will see to all that comes until then. */
+#define CHAN_DESIGNATED ((uintptr_t)WEFT__A)
 
 /* Notifies one waiter of the queue, or all of them. */
 void weft__chan_notify_slow(weft_waitq *q);
 void weft__chan_notify_all(weft_waitq *q);
 
-static inline bool weft__chan_has_waiter(const weft_waitq *q)
+/* Whether somebody waits, and nobody is on its way to see to it. */
+static inline bool weft__chan_wants_wake(const weft_waitq *q)
 {
-	return weft__waitq_head(weft_load_seq_cst(&q->word)) != NULL; /* chan.2 */
+	uintptr_t word = weft_load_seq_cst(&q->word); /* chan.2, chan.4 */
+
+	return weft__waitq_head(word) && !(word & CHAN_DESIGNATED);
 }
 
 static inline void weft__chan_notify(weft_waitq *q)
 {
-	if (WEFT_UNLIKELY(weft__chan_has_waiter(q)))
+	if (WEFT_UNLIKELY(weft__chan_wants_wake(q)))
 		weft__chan_notify_slow(q);
 }
+
+/* Before the try of a notified case: its party is no longer on its way. */
+void weft__chan_arrive(weft_waitq *q, const weft_case *c);
+
+/* After it, or instead of it: gives what else there is to the next waiter. */
+void weft__chan_hand_on(weft_waitq *q, const weft_case *c, weft__outlook_fn *outlook);
 
 /* Copies an element; the sizes that are most common without a call. */
 static inline void weft__element_copy(void *to, const void *from, size_t size)

@@ -251,3 +251,84 @@ TEST(poll_future_that_leaves_when_notified_passes_the_value_on)
 		weft_chan_release(chan);
 	}
 }
+
+/* ---- who is on its way ------------------------------------------------------------ */
+
+/* A party that is certain to run, but not before the test says so. */
+struct sleeper {
+	struct weft__parker parker;
+	struct weft__wait wait;
+	weft_case one;
+	uint64_t value;
+};
+
+static int wakes;
+
+static void count_wake(struct weft__parker *parker)
+{
+	(void)parker;
+	wakes++;
+}
+
+static const struct weft__parker_kind sleeper_kind = {
+	.name = "sleeper",
+	.certain = true,
+	.wake = count_wake,
+};
+
+static void sleeper_receives(struct sleeper *s, weft_chan *chan)
+{
+	weft__parker_init(&s->parker, &sleeper_kind);
+	s->one = weft_case_recv(chan, &s->value);
+	weft__wait_init(&s->wait, &s->parker, &s->one, 1, WEFT__UNCANCELLABLE);
+	weft__wait_arm(&s->wait);
+	CHECK(!s->wait.found);
+}
+
+static void sleeper_takes(struct sleeper *s, uint64_t value)
+{
+	CHECK(s->one.notified);
+	CHECK(s->one.source->attempt(&s->one));
+	CHECK_EQ(s->one.result, 0);
+	CHECK_EQ(s->value, value);
+}
+
+static void send_value(weft_chan *chan, uint64_t value)
+{
+	CHECK_EQ(weft_chan_try_send(chan, &value), 0);
+}
+
+static void check_wakes(size_t capacity)
+{
+	struct sleeper a, b;
+	uint64_t value;
+	weft_chan *chan;
+
+	wakes = 0;
+	CHECK_EQ(weft_chan_new(&chan, sizeof(uint64_t), capacity, NULL), 0);
+	sleeper_receives(&a, chan);
+	sleeper_receives(&b, chan);
+	send_value(chan, 1);
+	CHECK_EQ(wakes, 1);
+	send_value(chan, 2);
+	CHECK_EQ(wakes, 1);
+	sleeper_takes(&a, 1);
+	CHECK_EQ(wakes, 2); /* there is more: it hands that on */
+	sleeper_takes(&b, 2);
+	sleeper_receives(&a, chan);
+	send_value(chan, 3);
+	CHECK_EQ(wakes, 3);
+	CHECK_EQ(weft_chan_try_recv(chan, &value), 0); /* overtaken */
+	CHECK(!a.one.source->attempt(&a.one));
+	sleeper_receives(&b, chan);
+	send_value(chan, 4);
+	CHECK_EQ(wakes, 4); /* it was in vain, and so it is no longer on its way */
+	sleeper_takes(&b, 4);
+	weft_chan_release(chan);
+}
+
+TEST(channel_wakes_nobody_while_one_is_on_its_way)
+{
+	check_wakes(2);
+	check_wakes(WEFT_UNBOUNDED);
+}

@@ -33,12 +33,17 @@
  *           instruction. In this rare case the receiver makes all threads pass a
  *           barrier. Publications from before it are visible after it, and those
  *           from after it are followed by a look that sees the receiver.
- *   chan.4  Publications may come out of order, and then the wake of the second
- *           is spent on a party that finds the first cell pending and lies down
- *           again; only the first one's wake will be of use. Therefore a party
- *           that was notified looks at the cell after its own, and lets the next
- *           party have that chance; it does the same when it finds the channel
- *           closed, where one last value may end the wait of many.
+ *   chan.4  A wake is dear, so who publishes wakes nobody while a party that was
+ *           notified, and is certain to run, is on its way: it is designated, by a
+ *           bit of the queue's word. It clears the bit (seq_cst), then tries, and then
+ *           looks (seq_cst): if there is more, the next waiter is notified. So every
+ *           claim whose look saw the bit is seen by that last look, or by that of
+ *           its enqueue when the try was in vain; and what is seen as pending may
+ *           have been published with a look that saw the bit, so here, too, the
+ *           barrier must tell. A party that gives up does the same without the try,
+ *           and so does one that finds the channel closed, where one last value
+ *           may end the wait of many. If it finds something only when it has queued
+ *           up again, it remains the one who was notified.
  *   chan.6  to close releases, to find the channel closed acquires: what was done
  *           before the close is visible. (chan.5 is in segments.c.)
  *
@@ -226,40 +231,47 @@ static void recv_dequeue(weft_case *c)
 	weft__waitq_cancel(&r->receivers, c);
 }
 
-/* What is pending now is followed by a look of its own at the queue. */
 static void send_pass_on(weft_case *c)
 {
 	struct ring *r = c->object;
 
-	if (weft__chan_has_waiter(&r->senders) && send_outlook(c->object) == WEFT__GO)
-		weft__chan_notify_slow(&r->senders);
+	weft__chan_arrive(&r->senders, c); /* chan.4 */
+	weft__chan_hand_on(&r->senders, c, send_outlook);
 }
 
 static void recv_pass_on(weft_case *c)
 {
 	struct ring *r = c->object;
 
-	if (weft__chan_has_waiter(&r->receivers) && recv_outlook(c->object) == WEFT__GO)
-		weft__chan_notify_slow(&r->receivers);
+	weft__chan_arrive(&r->receivers, c); /* chan.4 */
+	weft__chan_hand_on(&r->receivers, c, recv_outlook);
 }
 
 static bool send_attempt(weft_case *c)
 {
+	struct ring *r = c->object;
+
+	if (c->notified)
+		weft__chan_arrive(&r->senders, c); /* chan.4 */
 	c->result = ring_try_send(c->object, c->slot);
 	if (c->result == -EAGAIN)
 		return false;
 	if (c->notified)
-		send_pass_on(c); /* chan.4 */
+		weft__chan_hand_on(&r->senders, c, send_outlook); /* chan.4 */
 	return true;
 }
 
 static bool recv_attempt(weft_case *c)
 {
+	struct ring *r = c->object;
+
+	if (c->notified)
+		weft__chan_arrive(&r->receivers, c); /* chan.4 */
 	c->result = ring_try_recv(c->object, c->slot);
 	if (c->result == -EAGAIN)
 		return false;
 	if (c->notified)
-		recv_pass_on(c); /* chan.4 */
+		weft__chan_hand_on(&r->receivers, c, recv_outlook); /* chan.4 */
 	return true;
 }
 

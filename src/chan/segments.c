@@ -275,17 +275,21 @@ static void recv_pass_on(weft_case *c)
 {
 	struct segments *s = c->object;
 
-	if (weft__chan_has_waiter(&s->receivers) && recv_outlook(c->object) == WEFT__GO)
-		weft__chan_notify_slow(&s->receivers);
+	weft__chan_arrive(&s->receivers, c); /* chan.4 */
+	weft__chan_hand_on(&s->receivers, c, recv_outlook);
 }
 
 static bool recv_attempt(weft_case *c)
 {
+	struct segments *s = c->object;
+
+	if (c->notified)
+		weft__chan_arrive(&s->receivers, c); /* chan.4 */
 	c->result = segments_try_recv(c->object, c->slot);
 	if (c->result == -EAGAIN)
 		return false;
 	if (c->notified)
-		recv_pass_on(c); /* chan.4 */
+		weft__chan_hand_on(&s->receivers, c, recv_outlook); /* chan.4 */
 	return true;
 }
 
