@@ -26,6 +26,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/semaphore.h>
+#include <weft/sim.h>
 #include <weft/signal.h>
 #include <weft/thread.h>
 #include <weft/timer.h>

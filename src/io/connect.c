@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "io/conn.h"
+#include "io/sim.h"
 #include "rt/poller.h"
 #include "weft/select.h"
 #include "weft/thread.h"
@@ -182,6 +183,22 @@ static int race_run(struct race *race, int64_t deadline)
 	}
 }
 
+/* One after the other. */
+static int connect_simulated(weft_conn **out, const weft_address *addresses, int count,
+			     int64_t deadline)
+{
+	int err = -EINVAL;
+
+	for (int i = 0; i < count; i++) {
+		err = weft__sim_is_address(&addresses[i])
+			      ? weft__sim_connect(out, &addresses[i], deadline)
+			      : -EINVAL;
+		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)
+			break;
+	}
+	return err;
+}
+
 int weft_connect_to_until(weft_conn **out, const weft_address *addresses, int count,
 			  int64_t deadline)
 {
@@ -191,6 +208,8 @@ int weft_connect_to_until(weft_conn **out, const weft_address *addresses, int co
 	*out = NULL;
 	if (count < 1 || count > WEFT_ADDRESSES_MAX)
 		return -EINVAL;
+	if (weft__sim_is_address(&addresses[0]))
+		return connect_simulated(out, addresses, count, deadline);
 	race = weft__alloc_zero(1, sizeof(*race));
 	if (!race)
 		return -ENOMEM;
@@ -222,6 +241,10 @@ int weft_connect_until(weft_conn **out, const char *text, int64_t deadline)
 	int count = 1, err;
 
 	*out = NULL;
+	if (weft__sim_is_text(text)) {
+		err = weft__sim_address_read(&one, text);
+		return err < 0 ? err : weft__sim_connect(out, &one, deadline);
+	}
 	err = weft__address_read(&one, text, &wild);
 	if (err == 0)
 		return wild ? -EINVAL : weft_connect_to_until(out, &one, 1, deadline);

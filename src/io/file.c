@@ -23,7 +23,7 @@ struct weft_file {
 /* What rename and its like want done; nobody but a thread can. */
 enum { PATH_RENAME, PATH_REMOVE, PATH_REMOVE_DIRECTORY, PATH_MAKE_DIRECTORY, PATH_SYNC };
 
-/* ---- carrying out ------------------------------------------------------------------------ */
+/* ---- carrying out ------------------------------------------------------------------- */
 
 static int64_t op_by_hand(const struct weft__uring_op *op)
 {
@@ -69,7 +69,7 @@ static int64_t op_run(const struct weft__uring_op *op, int64_t deadline)
 	return err < 0 ? err : call.result;
 }
 
-/* ---- files ------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------- */
 
 static int file_make(weft_file **out, int fd)
 {
@@ -275,7 +275,7 @@ int weft_path_stat(const char *path, bool no_follow, weft_file_info *out)
 	return stat_run(&op, out);
 }
 
-/* ---- what only a thread can do ---------------------------------------------------------------- */
+/* ---- what only a thread can do ------------------------------------------------------ */
 
 struct truncation {
 	int fd;

@@ -11,24 +11,32 @@
 #include <errno.h>
 
 #include "io/conn.h"
+#include "io/listener.h"
+#include "io/sim.h"
 #include "rt/poller.h"
 #include "rt/rt.h"
 #include "weft/thread.h"
 
-struct weft_listener {
+struct fd_listener {
+	weft_listener base;
 	struct weft__pollee *pollee;
 	int fd;
 	enum weft__fd_kind kind;
 	bool owns_path;
-	weft_address address;
-	weft_atomic_u64 shortages;
 };
 
 enum { REST_FIRST = 1, REST_MOST = 128 }; /* ms */
 
+static const struct weft__listener_kind fd_kind;
+
+static struct fd_listener *of(weft_listener *listener)
+{
+	return weft_container_of(listener, struct fd_listener, base);
+}
+
 static int listener_make(weft_listener **out, int fd)
 {
-	weft_listener *l = weft__alloc_zero(1, sizeof(*l));
+	struct fd_listener *l = weft__alloc_zero(1, sizeof(*l));
 
 	*out = NULL;
 	if (l)
@@ -37,10 +45,11 @@ static int listener_make(weft_listener **out, int fd)
 		weft__release(l);
 		return -ENOMEM;
 	}
+	l->base.kind = &fd_kind;
 	l->fd = fd;
 	l->kind = weft__fd_kind(fd);
-	weft__socket_local(fd, &l->address);
-	*out = l;
+	weft__socket_local(fd, &l->base.address);
+	*out = &l->base;
 	return 0;
 }
 
@@ -109,7 +118,7 @@ static int listen_at(weft_listener **out, const weft_address *address,
 	if (err < 0)
 		(void)weft__fd_close(fd);
 	else
-		(*out)->owns_path = true;
+		of(*out)->owns_path = true;
 	return err;
 }
 
@@ -123,10 +132,14 @@ int weft_listen(weft_listener **out, const char *text, const weft_listen_opts *o
 	*out = NULL;
 	if (!opts)
 		opts = &none;
-	err = opts->backlog < 0 ? -EINVAL : weft__address_read(&address, text, &wild);
-	if (err < 0)
-		return err;
-	return listen_at(out, &address, opts);
+	if (opts->backlog < 0)
+		return -EINVAL;
+	if (weft__sim_is_text(text)) {
+		err = weft__sim_address_read(&address, text);
+		return err < 0 ? err : weft__sim_listen(out, &address);
+	}
+	err = weft__address_read(&address, text, &wild);
+	return err < 0 ? err : listen_at(out, &address, opts);
 }
 
 int weft_listener_from_fd(weft_listener **out, int fd)
@@ -147,19 +160,30 @@ uint64_t weft_listener_shortages(const weft_listener *listener)
 	return weft_load_relaxed(&listener->shortages);
 }
 
+static void fd_close(weft_listener *listener)
+{
+	struct fd_listener *l = of(listener);
+
+	if (l->owns_path)
+		weft__address_remove(&listener->address);
+	weft__pollee_close(l->pollee, true);
+	weft__release(l);
+}
+
+static weft_case fd_ready(weft_listener *listener)
+{
+	return weft__pollee_case(of(listener)->pollee, WEFT__TO_READ);
+}
+
 void weft_listener_close(weft_listener *listener)
 {
-	if (!listener)
-		return;
-	if (listener->owns_path)
-		weft__address_remove(&listener->address);
-	weft__pollee_close(listener->pollee, true);
-	weft__release(listener);
+	if (listener)
+		listener->kind->close(listener);
 }
 
 weft_case weft_case_listener(weft_listener *listener)
 {
-	return weft__pollee_case(listener->pollee, WEFT__TO_READ);
+	return listener->kind->ready(listener);
 }
 
 /* ---- accepting ------------------------------------------------------------------------ */
@@ -202,42 +226,58 @@ static int rest(weft_listener *listener, int *ms, int64_t deadline)
 	return err;
 }
 
-int weft_accept(weft_listener *listener, weft_conn **out)
-{
-	return weft_accept_until(listener, out, WEFT_NEVER);
-}
-
-int weft_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
+/* Until there is one: a descriptor, or why accept ends. */
+static int fd_await(struct fd_listener *l, int64_t deadline)
 {
 	int ms = REST_FIRST;
-	int fd, err = 0;
 
-	*out = NULL;
 	for (;;) {
-		fd = weft__socket_accept(listener->fd);
+		int fd = weft__socket_accept(l->fd), err = 0;
+
 		if (fd >= 0)
-			break;
+			return fd;
 		if (fd == -EAGAIN) {
-			weft__pollee_in_vain(listener->pollee, WEFT__TO_READ);
-			err = weft__pollee_wait(listener->pollee, WEFT__TO_READ, deadline, 0);
+			weft__pollee_in_vain(l->pollee, WEFT__TO_READ);
+			err = weft__pollee_wait(l->pollee, WEFT__TO_READ, deadline, 0);
 		} else if (is_shortage(fd)) {
-			err = rest(listener, &ms, deadline);
+			err = rest(&l->base, &ms, deadline);
 		} else if (!is_its_own(fd)) {
 			err = fd;
 		}
 		if (err < 0)
-			break;
+			return err;
 	}
-	if (fd < 0) {
-		/* It may have been woken for one that is there still. */
-		if (fd != -EAGAIN)
-			weft__pollee_pass_on(listener->pollee, WEFT__TO_READ);
-		return err;
-	}
+}
+
+static int fd_accept(weft_listener *listener, weft_conn **out, int64_t deadline)
+{
+	struct fd_listener *l = of(listener);
+	int fd = fd_await(l, deadline), err;
+
+	*out = NULL;
+	/* Whoever leaves, there may be another connection, and another who waits. */
+	weft__pollee_pass_on(l->pollee, WEFT__TO_READ);
+	if (fd < 0)
+		return fd;
 	weft__budget_spend();
-	weft__pollee_pass_on(listener->pollee, WEFT__TO_READ);
-	err = weft__conn_make(out, fd, listener->kind);
+	err = weft__conn_make(out, fd, l->kind);
 	if (err < 0)
 		(void)weft__fd_close(fd);
 	return err;
+}
+
+static const struct weft__listener_kind fd_kind = {
+	.accept = fd_accept,
+	.ready = fd_ready,
+	.close = fd_close,
+};
+
+int weft_accept(weft_listener *listener, weft_conn **out)
+{
+	return listener->kind->accept(listener, out, WEFT_NEVER);
+}
+
+int weft_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
+{
+	return listener->kind->accept(listener, out, deadline);
 }

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "io/conn.h"
+#include "io/sim.h"
 #include "rt/blocking.h"
 #include "weft/event.h"
 #include "weft/fiber.h"
@@ -19,18 +19,23 @@ int weft_address_parse(weft_address *out, const char *text)
 {
 	bool wild;
 
-	return weft__address_read(out, text, &wild);
+	return weft__sim_is_text(text) ? weft__sim_address_read(out, text)
+				       : weft__address_read(out, text, &wild);
 }
 
 const char *weft_address_format(const weft_address *address, char *text)
 {
-	weft__address_write(address, text, WEFT_ADDRESS_TEXT);
+	if (weft__sim_is_address(address))
+		weft__sim_address_write(address, text, WEFT_ADDRESS_TEXT);
+	else
+		weft__address_write(address, text, WEFT_ADDRESS_TEXT);
 	return text;
 }
 
 int weft_address_port(const weft_address *address)
 {
-	return weft__address_port(address);
+	return weft__sim_is_address(address) ? weft__sim_address_port(address)
+					     : weft__address_port(address);
 }
 
 /* ---- names --------------------------------------------------------------------------- */
@@ -119,6 +124,10 @@ int weft_resolve_until(weft_address *out, int most, const char *name, int64_t de
 	if (most < 1)
 		return -EINVAL;
 	/* What is no name never waits. */
+	if (weft__sim_is_text(name)) {
+		err = weft__sim_address_read(out, name);
+		return err < 0 ? err : 1;
+	}
 	if (weft__address_read(out, name, &wild) == 0)
 		return wild ? -EINVAL : 1;
 	request = weft__alloc_zero(1, sizeof(*request));

@@ -33,7 +33,7 @@ static weft_listener *listen_here(char *address)
 	return listener;
 }
 
-/* ---- no descriptor for a connection ---------------------------------------------------- */
+/* ---- no descriptor for a connection ------------------------------------------------- */
 
 struct server {
 	weft_listener *listener;
@@ -128,7 +128,7 @@ TEST(net_lack_of_descriptors_is_an_error)
 	sandbox_run(no_descriptor_at_all);
 }
 
-/* ---- each call of the server's path refused ----------------------------------------------- */
+/* ---- each call of the server's path refused ----------------------------------------- */
 
 static long refused_call;
 static int refused_error;
@@ -185,7 +185,7 @@ TEST(net_every_refused_call_is_an_error)
 		}
 }
 
-/* ---- no io_uring ------------------------------------------------------------------------------ */
+/* ---- no io_uring -------------------------------------------------------------------- */
 
 static void ask_for_uring(void)
 {
