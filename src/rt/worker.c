@@ -38,6 +38,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "rt/overflow.h"
 #include "rt/poller.h"
 #include "rt/rt.h"
 
@@ -676,6 +677,7 @@ void weft__rt_worker_main(void *worker)
 	struct weft__rt_worker *w = worker;
 
 	self = w;
+	weft__overflow_thread_begin();
 	weft__strand_adopt(&w->root);
 	weft__poller_own(w->poller);
 	if (w->deterministic)
@@ -689,5 +691,6 @@ void weft__rt_worker_main(void *worker)
 	weft__stack_cache_empty(&w->stacks);
 	weft__fiber_records_free(w);
 	weft__poller_own(NULL);
+	weft__overflow_thread_end();
 	self = NULL;
 }

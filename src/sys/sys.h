@@ -148,6 +148,29 @@ void weft__stack_retract(unsigned number);
 /* Writes the functions that called it, a line each, to a descriptor; `most` of them. */
 void weft__backtrace_write(int fd, int most);
 
+/* ---- faults ------------------------------------------------------------------ */
+
+/* From now on `explain` is called for every access of the program to memory that it
+ * may not touch, on the thread that did it, with the address; then what would have
+ * happened happens: the process ends, or a handler that was there before is called.
+ * It runs as a signal handler, on the thread's fault stack if there is one, and may do
+ * little more than look and say. One for the process; more calls do nothing. 0 or
+ * -errno. */
+typedef void (*weft__fault_fn)(uintptr_t address);
+int weft__fault_watch(weft__fault_fn explain);
+
+/* Gives the calling thread a stack for that, without which a fault for want of stack
+ * cannot be explained; and takes it away again. A thread that has one keeps it. */
+struct weft__fault_stack {
+	void *memory; /* NULL: none of ours */
+	size_t size;
+};
+int weft__fault_stack_begin(struct weft__fault_stack *stack); /* 0 or -ENOMEM */
+void weft__fault_stack_end(struct weft__fault_stack *stack);
+
+/* Writes to standard error; also from a signal handler. */
+void weft__say(const char *text, size_t length);
+
 /* ---- the machine ------------------------------------------------------------ */
 
 /* The same as weft_cpus(), with its ingredients. */
