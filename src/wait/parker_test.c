@@ -242,6 +242,42 @@ TEST(parker_never_spins_on_one_cpu)
 	unpin(mask);
 }
 
+/* How many looks there are in one spin. */
+static int looks(struct weft__parker *parker)
+{
+	struct weft__spin spin;
+	int count = 1;
+
+	weft__spin_begin(&spin, parker, 1, 1);
+	while (weft__spin_once(&spin))
+		count++;
+	weft__spin_end(&spin, false);
+	return count;
+}
+
+static void check_yield(void *arg, int index)
+{
+	static const struct weft__parker_kind other = { .name = "other" };
+	struct weft__parker *mine = weft__parker_self(), fiber;
+
+	(void)arg;
+	(void)index;
+	mine->debt = 3; /* as after a yield that lasted */
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(looks(mine), 1);
+	CHECK_EQ(looks(mine), 2);
+	weft__parker_init(&fiber, &other);
+	CHECK_EQ(looks(&fiber), 1);
+}
+
+TEST(parker_yields_once_on_one_cpu)
+{
+	cpu_set_t mask = pin_to_one_cpu();
+
+	team_run(1, check_yield, NULL);
+	unpin(mask);
+}
+
 TEST(parker_random_is_spread)
 {
 	enum { DRAWS = 30000, SIDES = 6 };

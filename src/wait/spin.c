@@ -17,7 +17,12 @@
  *     time: the others' CPUs are needed by those whom they wait for. Short looks are
  *     not counted, as the count is a line that all would fight for.
  *
- * With one CPU in the thread's affinity mask there is never any spinning.
+ * With one CPU in the thread's affinity mask there is never any spinning: whoever is
+ * waited for cannot run meanwhile. There the thread yields, once, and looks again: the
+ * others get ahead, and find nobody asleep whom they would have to wake. But a yield to
+ * a thread that only computes lasts for a time slice, while one who sleeps is put in
+ * front of such a thread when it is woken. So a yield that lasted has to be paid for:
+ * the longer it was, the more looks go without, and over time it costs a look 2 us.
  */
 #include "wait/wait.h"
 
@@ -29,10 +34,14 @@ enum {
 	MISSES_MOST = 4,                   /* long looks in vain, running */
 	WAITS_TO_REST = 64,                /* until the next long look then */
 	CPU_CHECK_EVERY = 64,
+	YIELDS = WEFT__BOUND(1, 0), /* under the checker any thread may run anyway */
 };
 
 /* A sleep that ended within this time was hardly longer than its own cost. */
 #define SHORT_SLEEP (100 * WEFT_US)
+
+/* The part of a yield that one look without pays for. */
+#define YIELD_PRICE (2 * WEFT_US)
 
 /* Who looks for long just now. */
 static struct {
@@ -104,10 +113,34 @@ static bool enter(struct weft__spin *spin)
 	return true;
 }
 
+/* Whether there is a last look to be had, after the others have run. */
+static bool yield(struct weft__spin *spin)
+{
+	struct weft__parker *parker = spin->parker;
+	int64_t took;
+
+	/* Who is no thread has another way to let others run. */
+	if (!YIELDS || spin->yielded || parker->cpus != 1 ||
+	    parker->kind->wake != weft__thread_wake_token)
+		return false;
+	if (parker->debt > 0) {
+		parker->debt--;
+		return false;
+	}
+	spin->yielded = true;
+	took = weft_now();
+	weft__thread_yield();
+	took = weft_now() - took;
+	if (took >= SHORT_SLEEP)
+		parker->debt = took / YIELD_PRICE < UINT16_MAX ? (uint16_t)(took / YIELD_PRICE)
+							       : UINT16_MAX;
+	return true;
+}
+
 bool weft__spin_once(struct weft__spin *spin)
 {
 	if (spin->spent >= spin->budget)
-		return false;
+		return yield(spin);
 	if (spin->spent >= SPINS_UNCOUNTED && !spin->counted && !enter(spin))
 		return false;
 	for (uint32_t i = 0; i < spin->gap; i++)

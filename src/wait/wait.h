@@ -65,6 +65,7 @@ struct weft__parker {
 	uint32_t spins; /* what spinning seems worth just now, in pauses */
 	uint8_t misses; /* long looks in vain, running */
 	uint8_t rest;   /* waits left until the next long look */
+	uint16_t debt;  /* looks left until it yields again */
 	const struct weft__parker_kind *kind;
 	struct weft_token *ambient;
 	struct weft__wait *wait; /* the one that it sleeps in, while it does */
@@ -89,7 +90,7 @@ void weft__parker_wake(struct weft__parker *parker);
 struct weft__spin {
 	struct weft__parker *parker;
 	uint32_t budget, spent, gap, gap_most; /* in pauses */
-	bool counted;
+	bool counted, yielded;
 };
 
 enum { WEFT__SPINS_FIRST = 128 };
