@@ -9,10 +9,13 @@
  * Sleeping and waking. A futex call compares the newest value, as the kernel does
  * under its own lock, and is a step that writes the futex's queue: every order of
  * it and of a wake is tried. After the call the thread does not see that word older
- * than the kernel did, or the waker; that is all that a wake promises. A sleeper with a deadline may be chosen to run: its
- * timer fires then, and the clock moves to the deadline. A thread that hints that
- * it spins is not run again until another has stored something since its last
- * hint; or, when it has read an old store meanwhile, it goes on and sees the newest.
+ * than the kernel did, or the waker; that is all that a wake promises. A sleeper with
+ * a deadline may be chosen to run: its timer fires then, and the clock moves to the
+ * deadline.
+ *
+ * A thread that hints that it spins is not run again until another has stored something
+ * since its last hint; or, when it has read an old store meanwhile, it goes on and sees
+ * the newest.
  */
 #include "model/model.h"
 
