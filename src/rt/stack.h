@@ -36,7 +36,7 @@ enum {
 	/* Of the smallest; each other class has four times the one before. */
 	WEFT__STACK_LEAST = WEFT__BOUND(16384 * WEFT__STACK_SCALE, 256),
 	WEFT__STACK_GUARD = WEFT__BOUND(16384, 64),
-	WEFT__STACK_BATCH = WEFT__BOUND(16, 1), /* stacks that change hands at once */
+	WEFT__STACK_BATCH = WEFT__BOUND(16, 2), /* stacks that change hands at once */
 };
 
 struct weft__stack_slab;
