@@ -27,6 +27,21 @@ enum weft_reactor {
 	WEFT_REACTOR_URING,
 };
 
+/* A fiber that holds up its worker: it has run for `ns` at least without a switch, and
+ * either computes or has called something that blocks the thread. */
+typedef struct weft_hog {
+	const char *fiber;   /* its name, "" if it has none */
+	uint64_t id;         /* 0, and no name or frames: the thread did not answer */
+	int worker;          /* the index of the worker */
+	int64_t ns;          /* for how long */
+	bool blocked;        /* it sleeps in the system */
+	void *const *frames; /* where it is: return addresses, innermost first */
+	int frame_count;
+} weft_hog;
+
+/* Called on the monitor's thread; what `hog` points at is valid during the call. */
+typedef void (*weft_hog_fn)(const weft_hog *hog, void *arg);
+
 /* Zero means default. */
 typedef struct weft_runtime_opts {
 	const char *name;     /* of the threads, cut to 11 bytes; copied; "weft-rt" */
@@ -36,8 +51,12 @@ typedef struct weft_runtime_opts {
 	bool deterministic;   /* one worker; the seed fixes the schedule, time is virtual */
 	uint64_t seed;        /* of the deterministic schedule */
 	int blocking_threads; /* most threads of weft_blocking(); 0: 64 */
-	int64_t hog_ns;       /* report a fiber that runs for so long without a switch;
-				* 0: 10 ms, < 0: do not look */
+	int64_t hog_ns;       /* report a fiber that runs for so long without a switch,
+				* once; 0: 10 ms, < 0: do not look. Its thread gets a
+				* SIGURG then, which ends a nanosleep() early */
+	weft_hog_fn on_hog;   /* NULL: a line and the frames on standard error, at most
+				* once a second */
+	void *on_hog_arg;
 } weft_runtime_opts;
 
 /* Starts a runtime; `opts` may be NULL. 0, -ENOMEM, -EAGAIN when the system allows no

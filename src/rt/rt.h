@@ -24,6 +24,7 @@
 #include "rt/idle.h"
 #include "rt/inbox.h"
 #include "rt/injector.h"
+#include "rt/monitor.h"
 #include "rt/ring.h"
 #include "rt/stack.h"
 #include "rt/switch.h"
@@ -117,9 +118,11 @@ struct weft__rt_worker {
 	int turns;               /* until the next look around */
 	int turns_each;
 	int budget;
-	bool shared;          /* there are other workers */
-	bool deterministic;   /* see virtual.c */
-	int64_t now;          /* in virtual time */
+	bool shared;              /* there are other workers */
+	bool deterministic;       /* see virtual.c */
+	int64_t now;              /* in virtual time */
+	weft_atomic_bool watched; /* `watch` may be used */
+	struct weft__watch watch;
 	uint64_t slice_began; /* in ticks, once the slice has spent something */
 	int64_t looked;       /* when it looked around last */
 	struct weft__strand root;
@@ -156,6 +159,7 @@ struct weft_runtime {
 	struct weft__rt_worker *worker;
 	struct weft__injector injector;
 	struct weft__lane lanes[WEFT__LANES];
+	struct weft__monitor monitor;
 	weft_token root;
 	weft_event over;
 	weft_mutex dump_gate; /* one dump at a time */

@@ -248,6 +248,7 @@ static void phase_set(weft_runtime *runtime, uint32_t from, uint32_t to)
 
 static void threads_end(weft_runtime *runtime)
 {
+	weft__monitor_stop(runtime);
 	for (unsigned i = 0; i < runtime->started; i++)
 		weft__thread_join(runtime->worker[i].thread);
 	weft__await_left(&runtime->left, weft_load_relaxed(&runtime->entered));
@@ -307,6 +308,8 @@ int weft_runtime_start(weft_runtime **out, const weft_runtime_opts *opts)
 		err = worker_start(&runtime->worker[runtime->started]);
 		runtime->started += !err;
 	}
+	if (!err)
+		err = weft__monitor_start(runtime);
 	if (!err) {
 		*out = runtime;
 		return 0;

@@ -649,6 +649,7 @@ static bool rest(struct weft__rt_worker *w)
 		if (w->deterministic && weft__virtual_jump(w))
 			continue;
 		sleep_until_roused(w);
+		weft__monitor_notice(&runtime->monitor);
 	}
 	found(w);
 	return true;
@@ -684,7 +685,10 @@ void weft__rt_worker_main(void *worker)
 		weft__virtual_begin(w);
 	else
 		weft__wheel_init(&w->wheel, weft_now());
+	weft__watch_begin(&w->watch);
+	weft_store_release(&w->watched, true); /* watched.1 */
 	work(w);
+	weft_store_relaxed(&w->watched, false);
 	if (w->deterministic)
 		weft__virtual_end();
 	weft__await_left(&w->roused, w->rouses_due);

@@ -214,6 +214,32 @@ bool weft__signal_can_be_caught(int number);
 void weft__signal_catch(int number, weft__signal_fn fn);
 void weft__signal_restore(int number);
 
+/* ---- watching a thread from another ------------------------------------------- */
+
+struct weft__watch {
+	struct weft__thread thread;
+	int number; /* the system's, for the thread */
+	int clock;
+};
+
+/* By the thread itself, which must not end while it is watched. */
+void weft__watch_begin(struct weft__watch *watch);
+
+/* Nanoseconds of CPU that it has used; whether it sleeps in the system just now. */
+int64_t weft__watch_cpu(const struct weft__watch *watch);
+bool weft__watch_asleep(const struct weft__watch *watch);
+
+/* Has `look` called on a watched thread, in the handler of a signal, whenever it is
+ * poked. One function for the process, the first that was given. False if the thread
+ * cannot be poked. */
+void weft__watch_poke_with(void (*look)(void));
+bool weft__watch_poke(const struct weft__watch *watch);
+
+/* Where the thread was when it was poked, innermost first, for such a `look`; and names
+ * to that, a line each. */
+int weft__watch_backtrace(void **frames, int most);
+void weft__watch_write_frames(int fd, void *const *frames, int count);
+
 /* ---- last words -------------------------------------------------------------- */
 
 /* weft__die() is declared in base/assert.h, which may not include this header,
