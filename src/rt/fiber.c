@@ -8,9 +8,6 @@
  * second of the two frees the record. A fiber of a scope has no handle.
  *
  * fiber.1  setting either bit releases, and who finds the other set acquires.
- *
- * A worker keeps the records that were freed on it, as the next spawn's: they are still
- * in its cache.
  */
 #include <errno.h>
 
@@ -22,7 +19,7 @@
 #define FINISHED ((uintptr_t)WEFT__A)
 #define ABANDONED ((uintptr_t)WEFT__B)
 
-enum { RECORDS_MOST = 1024, IDS = 1024 };
+enum { IDS = 1024 };
 
 /* A token of the fiber's own, which others may cancel as it ends. */
 struct weft__fiber_token {
@@ -33,34 +30,16 @@ struct weft__fiber_token {
 
 /* ---- records ------------------------------------------------------------------------ */
 
-static struct weft_fiber *record_take(struct weft__rt_worker *w)
+static struct weft__records *records_of(struct weft__rt_worker *w)
 {
-	struct weft_fiber *fiber = w ? w->records : NULL;
-
-	if (!fiber)
-		return weft__alloc_aligned(64, sizeof(*fiber));
-	w->records = weft__fiber_of_node(fiber->node.next);
-	w->records_count--;
-	return fiber;
+	return w ? &w->records : NULL;
 }
 
 static void record_give(struct weft__rt_worker *w, struct weft_fiber *fiber)
 {
 	if (fiber->own)
 		weft__release(fiber->own);
-	if (!w || w->records_count >= RECORDS_MOST) {
-		weft__release(fiber);
-		return;
-	}
-	fiber->node.next = w->records ? &w->records->node : NULL;
-	w->records = fiber;
-	w->records_count++;
-}
-
-void weft__fiber_records_free(struct weft__rt_worker *w)
-{
-	while (w->records)
-		weft__release(record_take(w));
+	weft__record_give(records_of(w), fiber);
 }
 
 static uint64_t id_next(struct weft__rt_worker *w)
@@ -99,7 +78,7 @@ static void token_end(struct weft__fiber_token *own)
 static int fiber_make(struct weft_fiber **out, weft_runtime *runtime, struct weft__rt_worker *w,
 		      const weft_fiber_opts *opts, weft_token *ambient)
 {
-	struct weft_fiber *fiber = record_take(w);
+	struct weft_fiber *fiber = weft__record_take(records_of(w));
 	int err = 0;
 
 	if (!fiber)

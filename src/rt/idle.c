@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The census of idle workers; idle.h says how it works and why no wake is lost.
+ *
+ * left.1  leaving releases, seeing that all have left acquires.
  */
 #include "rt/idle.h"
 
@@ -15,7 +17,7 @@ static bool asleep_clear(struct weft__idle *idle, unsigned index)
 {
 	uint64_t bit = UINT64_C(1) << (index % 64);
 
-	return weft_and_seq_cst(&idle->asleep[index / 64], ~bit) & bit; /* idle.1 */
+	return weft_and_relaxed(&idle->asleep[index / 64], ~bit) & bit;
 }
 
 bool weft__idle_wake(struct weft__idle *idle)
@@ -27,7 +29,7 @@ bool weft__idle_wake(struct weft__idle *idle)
 			unsigned index = i * 64 + (unsigned)__builtin_ctzll(set);
 
 			if (asleep_clear(idle, index)) {
-				weft_add_seq_cst(&idle->searching, 1); /* idle.1 */
+				weft_add_relaxed(&idle->searching, 1);
 				idle->rouse(idle, index);
 				return true;
 			}
@@ -38,7 +40,7 @@ bool weft__idle_wake(struct weft__idle *idle)
 
 void weft__idle_search(struct weft__idle *idle)
 {
-	weft_add_seq_cst(&idle->searching, 1); /* idle.1 */
+	weft_add_relaxed(&idle->searching, 1);
 }
 
 bool weft__idle_found(struct weft__idle *idle)
@@ -46,15 +48,27 @@ bool weft__idle_found(struct weft__idle *idle)
 	return weft_sub_seq_cst(&idle->searching, 1) == 1; /* idle.1 */
 }
 
-void weft__idle_lie_down(struct weft__idle *idle, unsigned index)
+/* From searching to asleep. */
+static void lie_down(struct weft__idle *idle, unsigned index)
 {
-	weft_or_seq_cst(&idle->asleep[index / 64], UINT64_C(1) << (index % 64)); /* idle.1 */
-	weft_sub_seq_cst(&idle->searching, 1);                                   /* idle.1 */
+	/* Who sees that it does not search any more sees that it sleeps. */
+	weft_or_relaxed(&idle->asleep[index / 64], UINT64_C(1) << (index % 64));
+	weft_sub_seq_cst(&idle->searching, 1); /* idle.1 */
 }
 
-bool weft__idle_get_up(struct weft__idle *idle, unsigned index)
+bool weft__idle_sleep(struct weft__idle *idle, unsigned index, struct weft__inbox *inbox,
+		      const struct weft__bed *bed, struct weft__fifo_node **chain)
 {
-	return !asleep_clear(idle, index);
+	*chain = NULL;
+	if (!weft__inbox_sleep(inbox))
+		return false;
+	lie_down(idle, index);
+	if (!bed->wanted(bed->context))
+		bed->sleep(bed->context);
+	/* If its bit is gone, who has cleared it has counted it. */
+	if (asleep_clear(idle, index))
+		weft__idle_search(idle);
+	return weft__inbox_get_up(inbox, chain);
 }
 
 unsigned weft__idle_asleep(const struct weft__idle *idle)
@@ -64,4 +78,20 @@ unsigned weft__idle_asleep(const struct weft__idle *idle)
 	for (unsigned i = 0; i < idle->words; i++)
 		count += (unsigned)__builtin_popcountll(weft_load_relaxed(&idle->asleep[i]));
 	return count;
+}
+
+void weft__leave(weft_atomic_u32 *count)
+{
+	if (weft_add_release(count, 2) & WEFT__LEAVING) /* left.1 */
+		weft__futex_wake(count, 1);
+}
+
+void weft__await_left(weft_atomic_u32 *count, uint32_t due)
+{
+	uint32_t now = weft_or_acquire(count, WEFT__LEAVING) | WEFT__LEAVING; /* left.1 */
+
+	while (now != (due << 1 | WEFT__LEAVING)) {
+		weft__futex_wait(count, now, WEFT_NEVER);
+		now = weft_load_acquire(count); /* left.1 */
+	}
 }

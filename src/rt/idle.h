@@ -11,13 +11,15 @@
  * do not wake ten workers for the first. In return, the last searcher who finds
  * something looks whether there is more, and wakes the next.
  *
- * idle.1  work is made by a read-modify-write (or a flag is raised by one), then the
- *         census is read; a worker lies down by read-modify-writes, then reads rings,
- *         injector and flags. All are seq_cst: one of the two sees the other.
+ * idle.1  work is made by a read-modify-write, then the number of searchers is read; a
+ *         worker stops searching by a read-modify-write, then reads rings and injector.
+ *         All are seq_cst: one of the two sees the other. The same with flags that are
+ *         raised before a worker is roused, by the word of its inbox (inbox.2).
  */
 #ifndef WEFT_RT_IDLE_H
 #define WEFT_RT_IDLE_H
 
+#include "rt/inbox.h"
 #include "sys/sys.h"
 
 enum { WEFT__RT_WORKERS_MOST = 256, WEFT__IDLE_WORDS = WEFT__RT_WORKERS_MOST / 64 };
@@ -49,14 +51,28 @@ void weft__idle_search(struct weft__idle *idle);
  * if there is more. */
 bool weft__idle_found(struct weft__idle *idle);
 
-/* From searching to asleep; then the worker looks once more at everything. */
-void weft__idle_lie_down(struct weft__idle *idle, unsigned index);
+/* What a worker does about its sleep. */
+struct weft__bed {
+	/* The last look at all that does not come by the inbox; true: it must not sleep. */
+	bool (*wanted)(void *context);
+	/* Sleeps until it is roused; may return early. */
+	void (*sleep)(void *context);
+	void *context;
+};
 
-/* The worker is awake. True if somebody has woken it by the census: it is searching.
- * False: it is neither. */
-bool weft__idle_get_up(struct weft__idle *idle, unsigned index);
+/* A searcher with nothing in its inbox sleeps until there may be something to do, and
+ * searches again; *chain is what has come into its inbox. True if somebody has taken
+ * the duty to rouse it, who then is through with weft__leave(). */
+bool weft__idle_sleep(struct weft__idle *idle, unsigned index, struct weft__inbox *inbox,
+		      const struct weft__bed *bed, struct weft__fifo_node **chain);
 
 /* How many are asleep: about. */
 unsigned weft__idle_asleep(const struct weft__idle *idle);
+
+/* Counts of those who are through: leaving is their last touch; the one who waits for
+ * them sets LEAVING and waits until `due` have left. */
+enum { WEFT__LEAVING = 1 };
+void weft__leave(weft_atomic_u32 *count);
+void weft__await_left(weft_atomic_u32 *count, uint32_t due);
 
 #endif

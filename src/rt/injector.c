@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The injector. The counts are written by read-modify-writes, seq_cst, so that they
- * are the first half of idle.1 (see idle.h) and can be looked at without the lock.
+ * The injector. The counts grow by read-modify-writes, seq_cst, so that these are the
+ * first half of idle.1 (see idle.h); they can be looked at without the lock.
  */
 #include "rt/injector.h"
 
@@ -25,7 +25,7 @@ static unsigned shard_take(struct weft__shard *s, unsigned most, struct weft__fi
 		weft__fifo_push(out, weft__fifo_pop(&s->fifo));
 		taken++;
 	}
-	weft_sub_seq_cst(&s->count, taken);
+	weft_sub_relaxed(&s->count, taken);
 	weft__gate_leave(&s->gate);
 	return taken;
 }

@@ -12,7 +12,7 @@
  * ring.1  the owner publishes by storing `tail` with release, thieves load it with
  *         acquire: the slot, and what it points at. The store is a swap, seq_cst, as
  *         it is the first half of idle.1 (see idle.h).
- * ring.2  taking moves `head` with release, the owner loads it with acquire before it
+ * ring.2  a thief moves `head` with release, the owner loads it with acquire before it
  *         writes a slot again: the thief has read it.
  */
 #ifndef WEFT_RT_RING_H
@@ -69,10 +69,10 @@ static inline struct weft__fifo_node *weft__deals_pop(struct weft__deals *ring, 
 		struct weft__fifo_node *node = weft_load_relaxed(weft__deals_slot(ring, head));
 
 		if (!shared) {
-			weft_store_release(&ring->head, head + 1); /* ring.2 */
+			weft_store_relaxed(&ring->head, head + 1);
 			return node;
 		}
-		if (weft_cas_weak_release(&ring->head, &head, head + 1)) /* ring.2 */
+		if (weft_cas_weak_relaxed(&ring->head, &head, head + 1))
 			return node;
 	}
 	return NULL;
@@ -83,7 +83,7 @@ static inline struct weft__fifo_node *weft__deals_pop(struct weft__deals *ring, 
 static inline unsigned weft__deals_take(struct weft__deals *ring, struct weft__fifo *out)
 {
 	struct weft__fifo_node *taken[WEFT__DEALS];
-	uint64_t head = weft_load_acquire(&ring->head);
+	uint64_t head = weft_load_relaxed(&ring->head);
 
 	for (;;) {
 		uint64_t tail = weft_load_acquire(&ring->tail); /* ring.1 */
@@ -93,13 +93,13 @@ static inline unsigned weft__deals_take(struct weft__deals *ring, struct weft__f
 		if (tail <= head)
 			return 0;
 		if (count > WEFT__DEALS) {
-			head = weft_load_acquire(&ring->head);
+			head = weft_load_relaxed(&ring->head);
 			continue;
 		}
 		count -= count / 2;
 		for (uint64_t i = 0; i < count; i++)
 			taken[i] = weft_load_relaxed(weft__deals_slot(ring, head + i));
-		if (weft_cas_acq_rel(&ring->head, &head, head + count)) { /* ring.2 */
+		if (weft_cas_release(&ring->head, &head, head + count)) { /* ring.2 */
 			for (uint64_t i = 0; i < count; i++)
 				weft__fifo_push(out, taken[i]);
 			return (unsigned)count;

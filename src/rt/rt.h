@@ -25,6 +25,7 @@
 #include "rt/inbox.h"
 #include "rt/injector.h"
 #include "rt/monitor.h"
+#include "rt/record.h"
 #include "rt/ring.h"
 #include "rt/stack.h"
 #include "rt/switch.h"
@@ -132,8 +133,7 @@ struct weft__rt_worker {
 	unsigned index;
 	uint32_t rouses_due; /* how many have taken the duty to rouse it */
 	uint64_t id_next, id_end;
-	struct weft_fiber *records; /* free ones, linked by node.next */
-	unsigned records_count;
+	struct weft__records records;
 	struct weft__list fibers; /* that have begun, of this home */
 	struct weft__stack_cache stacks;
 	struct weft__poller *poller;
@@ -214,9 +214,6 @@ enum { WEFT__FIBER_STACK_MOST = 256 * 1024 };
  * may be gone afterwards. */
 void weft__fiber_end(struct weft__rt_worker *w, struct weft_fiber *fiber, int result);
 
-/* Frees the records that a worker keeps. */
-void weft__fiber_records_free(struct weft__rt_worker *w);
-
 /* ---- runtime.c ---------------------------------------------------------------------- */
 
 /* The runtime's threads are in the parent of a fork(). */
@@ -225,12 +222,6 @@ bool weft__runtime_stale(const weft_runtime *runtime);
 /* Called by a worker that has just lain down, while the runtime ends: if no fiber is
  * left, it is over. */
 void weft__runtime_check_over(weft_runtime *runtime);
-
-/* Counts of those who are through, as in `left` and `roused`: leaving is their last
- * touch; the one who waits for them sets LEAVING and waits until `due` have left. */
-enum { WEFT__LEAVING = 1 };
-void weft__leave(weft_atomic_u32 *count);
-void weft__await_left(weft_atomic_u32 *count, uint32_t due);
 
 /* errno of the calling thread, whichever that is: not inlined, so that no caller keeps
  * the address while it moves to another thread. */

@@ -19,8 +19,6 @@
  * after they have let go of the fiber, which may be the last one. They are counted, and
  * the memory goes when they are through.
  *
- * left.1  leaving releases, seeing that all have left acquires.
- *
  * fork() leaves the workers behind in the parent. In the child nothing of the runtime
  * can be used any more; a count of forks tells. A fiber that forks goes on in the child
  * as a plain thread, on the stack that it has, and may not return.
@@ -33,6 +31,7 @@
 #include "base/assert.h"
 #include "rt/poller.h"
 #include "rt/rt.h"
+#include "rt/sanitize.h"
 #include "sync/sync.h"
 
 /* A worker without work looks around for this long: half of what sleeping and being
@@ -46,6 +45,7 @@ static void after_fork(void)
 {
 	weft_add_relaxed(&forks, 1);
 	weft__rt_worker_forget();
+	weft__records_forget();
 }
 
 /* Two threads that come at once register it twice: a count is just as good by two. */
@@ -74,22 +74,6 @@ __attribute__((noinline)) int weft__errno_get(void)
 __attribute__((noinline)) void weft__errno_set(int value)
 {
 	errno = value;
-}
-
-void weft__leave(weft_atomic_u32 *count)
-{
-	if (weft_add_release(count, 2) & WEFT__LEAVING) /* left.1 */
-		weft__futex_wake(count, 1);
-}
-
-void weft__await_left(weft_atomic_u32 *count, uint32_t due)
-{
-	uint32_t now = weft_or_acquire(count, WEFT__LEAVING) | WEFT__LEAVING; /* left.1 */
-
-	while (now != (due << 1 | WEFT__LEAVING)) {
-		weft__futex_wait(count, now, WEFT_NEVER);
-		now = weft_load_acquire(count); /* left.1 */
-	}
 }
 
 /* ---- starting -------------------------------------------------------------------------- */
@@ -163,6 +147,8 @@ static weft_runtime *runtime_map(const weft_runtime_opts *opts)
 		weft__pages_unmap(runtime, sizeof(*runtime));
 		return NULL;
 	}
+	weft__sanitize_pages_mapped(runtime, sizeof(*runtime));
+	weft__sanitize_pages_mapped(runtime->worker, workers_bytes(workers));
 	runtime->workers = workers;
 	runtime->injector.shards = (struct weft__shard *)(runtime->worker + workers);
 	runtime->injector.count = workers;
@@ -183,6 +169,8 @@ static void runtime_unmap(weft_runtime *runtime)
 	for (unsigned i = 0; i < runtime->workers; i++)
 		if (runtime->worker[i].poller)
 			weft__poller_close(runtime->worker[i].poller);
+	weft__sanitize_pages_going(runtime->worker, workers_bytes(runtime->workers));
+	weft__sanitize_pages_going(runtime, sizeof(*runtime));
 	weft__pages_unmap(runtime->worker, workers_bytes(runtime->workers));
 	weft__pages_unmap(runtime, sizeof(*runtime));
 }

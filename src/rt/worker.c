@@ -609,28 +609,34 @@ static void found(struct weft__rt_worker *w)
 		(void)weft__idle_wake(idle);
 }
 
-/* Sleeps until there may be something to do. The worker is searching, and is so again
- * afterwards. */
-static void sleep_until_roused(struct weft__rt_worker *w)
+static bool wanted(void *worker)
 {
+	struct weft__rt_worker *w = worker;
 	weft_runtime *runtime = w->runtime;
-	int64_t trim = w->deterministic ? WEFT_NEVER : weft__stack_trim(weft_now());
-	int64_t timer = weft__wheel_next(&w->wheel);
-	struct weft__fifo_node *chain;
 
-	if (!weft__inbox_sleep(&w->inbox))
-		return;
-	weft__idle_lie_down(&runtime->idle, w->index);
 	if (weft_load_seq_cst(&runtime->phase) != WEFT__RUNNING) /* idle.1 */
 		weft__runtime_check_over(runtime);
-	if (!shared_work(w) && !weft_load_seq_cst(&w->errands) && /* idle.1 */
-	    weft_load_seq_cst(&runtime->phase) != WEFT__OVER) {
-		weft__rt_count(&w->counters.sleeps);
-		poll(w, trim < timer ? trim : timer);
-	}
-	if (!weft__idle_get_up(&runtime->idle, w->index))
-		weft__idle_search(&runtime->idle);
-	if (weft__inbox_get_up(&w->inbox, &chain))
+	return shared_work(w) || weft_load_seq_cst(&w->errands) || /* idle.1 */
+	       weft_load_seq_cst(&runtime->phase) == WEFT__OVER;
+}
+
+static void sleep_in_poller(void *worker)
+{
+	struct weft__rt_worker *w = worker;
+	int64_t trim = w->deterministic ? WEFT_NEVER : weft__stack_trim(weft_now());
+	int64_t timer = weft__wheel_next(&w->wheel);
+
+	weft__rt_count(&w->counters.sleeps);
+	poll(w, trim < timer ? trim : timer);
+}
+
+/* Sleeps until there may be something to do. */
+static void sleep_until_roused(struct weft__rt_worker *w)
+{
+	const struct weft__bed bed = { wanted, sleep_in_poller, w };
+	struct weft__fifo_node *chain;
+
+	if (weft__idle_sleep(&w->runtime->idle, w->index, &w->inbox, &bed, &chain))
 		w->rouses_due++;
 	inbox_sort(w, chain);
 }
@@ -693,7 +699,7 @@ void weft__rt_worker_main(void *worker)
 		weft__virtual_end();
 	weft__await_left(&w->roused, w->rouses_due);
 	weft__stack_cache_empty(&w->stacks);
-	weft__fiber_records_free(w);
+	weft__records_empty(&w->records);
 	weft__poller_own(NULL);
 	weft__overflow_thread_end();
 	self = NULL;
