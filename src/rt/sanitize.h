@@ -47,6 +47,28 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_set_fiber_name(void *fiber, const char *name);
 #endif
 
+/* Pages that point at memory from malloc, which a search for leaks would not look into;
+ * and before they go. */
+static inline void weft__sanitize_pages_mapped(const void *pages, size_t size)
+{
+#if WEFT__ASAN
+	__lsan_register_root_region(pages, size);
+#else
+	(void)pages;
+	(void)size;
+#endif
+}
+
+static inline void weft__sanitize_pages_going(const void *pages, size_t size)
+{
+#if WEFT__ASAN
+	__lsan_unregister_root_region(pages, size);
+#else
+	(void)pages;
+	(void)size;
+#endif
+}
+
 /* A stack begins to be used: what a suspended fiber alone points to is no leak. */
 static inline void weft__sanitize_stack_taken(void *low, size_t size)
 {
