@@ -17,6 +17,7 @@
 #include <weft/fiber.h>
 #include <weft/file.h>
 #include <weft/io.h>
+#include <weft/local.h>
 #include <weft/mutex.h>
 #include <weft/net.h>
 #include <weft/once.h>

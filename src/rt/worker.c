@@ -41,6 +41,7 @@
 #include "rt/overflow.h"
 #include "rt/poller.h"
 #include "rt/rt.h"
+#include "thread/thread.h"
 
 enum {
 	NEXT_STREAK = 16,  /* times that `next` goes before all others */
@@ -399,6 +400,8 @@ static void body(void *arg)
 
 		WEFT__ASSERT(weft__rt_worker_self(),
 			     "a fiber's function returned in the child of a fork()");
+		if (WEFT_UNLIKELY(fiber->parker.locals != NULL))
+			weft__locals_end(&fiber->parker);
 		w = home_of(fiber);
 		w->left = fiber->strand;
 		w->current = NULL; /* whom it wakes has no need to hurry */

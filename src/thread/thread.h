@@ -26,6 +26,10 @@ struct weft__work {
 int weft__thread_spawn(weft_thread **out, const struct weft__work *work,
 		       const weft_thread_opts *opts);
 
+/* Calls the destructors of the locals of a party that ends, by itself. */
+struct weft__parker;
+void weft__locals_end(struct weft__parker *parker);
+
 /* Work of a scope begins, before it is started; and ends, with what it returned: that
  * is its last touch of the scope. */
 void weft__scope_begin(weft_scope *scope);

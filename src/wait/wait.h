@@ -68,7 +68,8 @@ struct weft__parker {
 	uint16_t debt;  /* looks left until it yields again */
 	const struct weft__parker_kind *kind;
 	struct weft_token *ambient;
-	struct weft__wait *wait; /* the one that it sleeps in, while it does */
+	struct weft__wait *wait;     /* the one that it sleeps in, while it does */
+	struct weft__locals *locals; /* thread/local.c */
 	uint32_t random;
 	uint32_t cpu_check; /* waits left until the affinity mask is read again */
 	uint16_t cpus;      /* in the affinity mask; never spin with 1 */
