@@ -8,7 +8,7 @@
  * missing model, or changes nothing, and then mutants.txt says why (and if a model
  * fails nevertheless, what it says is wrong, and that counts as a failure too):
  *
- *     file | function | expression | mutation | the reason, a sentence
+ *     file | function | expression | mutation [@ part of the line] | the reason
  *
  * (Left-out checks and moved unlocks are patches of the source: see mutants.sh.)
  */
@@ -29,11 +29,12 @@ struct mutant {
 	enum mutation mutation;
 	const char *site;
 	int order;
-	char file[64], function[64], expression[80], what[48];
+	char file[64], function[64], expression[80], what[48], line[160];
 };
 
 struct reason {
 	char file[64], function[64], expression[80], what[48], text[400];
+	char only[48]; /* if not empty: stands in the line */
 	bool used;
 };
 
@@ -56,6 +57,17 @@ static void field(char *out, size_t size, const char **at)
 		out[--n] = 0;
 }
 
+/* "MUTATION @ TEXT" is about the places whose line has TEXT in it. */
+static void only_split(struct reason *r)
+{
+	char *mark = strstr(r->what, " @ ");
+
+	if (!mark)
+		return;
+	snprintf(r->only, sizeof(r->only), "%s", mark + 3);
+	*mark = 0;
+}
+
 static void reasons_read(void)
 {
 	FILE *f = fopen(WEFT_MUTANTS_TXT, "r");
@@ -71,6 +83,7 @@ static void reasons_read(void)
 		field(r->function, sizeof(r->function), &at);
 		field(r->expression, sizeof(r->expression), &at);
 		field(r->what, sizeof(r->what), &at);
+		only_split(r);
 		field(r->text, sizeof(r->text), &at);
 		reasons_count++;
 	}
@@ -84,7 +97,8 @@ static const char *reason_of(const struct mutant *m)
 		struct reason *r = &reasons[i];
 
 		if (strcmp(r->file, m->file) == 0 && strcmp(r->function, m->function) == 0 &&
-		    strcmp(r->expression, m->expression) == 0 && strcmp(r->what, m->what) == 0) {
+		    strcmp(r->expression, m->expression) == 0 && strcmp(r->what, m->what) == 0 &&
+		    strstr(m->line, r->only)) {
 			r->used = true;
 			return r->text;
 		}
@@ -96,7 +110,7 @@ static const char *reason_of(const struct mutant *m)
 
 /* The function that the line stands in: the latest name before a bracket in a line
  * that begins in column 0. */
-static void function_of(const char *file, int at, char *out, size_t size)
+static void function_of(const char *file, int at, char *out, size_t size, struct mutant *m)
 {
 	char path[512], line[256];
 	FILE *f;
@@ -109,6 +123,7 @@ static void function_of(const char *file, int at, char *out, size_t size)
 		char *name = attribute ? strstr(line, ")) ") : line;
 		size_t end, begin;
 
+		snprintf(m->line, sizeof(m->line), "%.*s", (int)sizeof(m->line) - 1, line);
 		if (!name || *line == ' ' || *line == '\t' || *line == '/' || *line == '#')
 			continue;
 		end = begin = strcspn(name, "(");
@@ -140,7 +155,7 @@ static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s
 	}
 	snprintf(m->file, sizeof(m->file), "%.*s", (int)(colon - s->site), s->site);
 	snprintf(m->expression, sizeof(m->expression), "%s", blank + 1);
-	function_of(m->file, atoi(colon + 1), m->function, sizeof(m->function));
+	function_of(m->file, atoi(colon + 1), m->function, sizeof(m->function), m);
 	if (mutation == MUTANT_SPLIT)
 		snprintf(m->what, sizeof(m->what), "%s torn", s->kind);
 	else

@@ -150,7 +150,10 @@ show() {
 	done=$(cat "$work"/*/result | grep -c .)
 	if [ -t 2 ]; then
 		bar=$(printf '%*s' $((40 * done / count)) '' | tr ' ' '#')
-		case $line in caught* | equivalent*) ;; *) printf '\r%79s\r%s\n' '' "$line" >&2 ;; esac
+		case $line in
+		caught* | equivalent*) ;;
+		*) printf '\r%79s\r%s\n' '' "$line" >&2 ;;
+		esac
 		printf '\r[%-40s] %d of %d patches ' "$bar" "$done" "$count" >&2
 		[ -t 1 ] && return
 	fi
