@@ -64,6 +64,7 @@ struct ring {
 	weft_waitq senders;
 	weft_waitq receivers;
 	unsigned char *cells;
+	weft_atomic_u32 closing; /* set before CLOSED: see ring_try_recv() */
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size tail;
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size head;
 };
@@ -148,8 +149,12 @@ static int ring_try_recv(weft_chan *chan, void *element)
 			return 0;
 		}
 		if (is_vacant(r, stamp, head)) {
-			size_t tail = weft_load_acquire(&r->tail); /* chan.6 */
+			size_t tail;
 
+			/* A look at `tail` takes its line away from the senders. */
+			if (WEFT_LIKELY(!weft_load_relaxed(&r->closing)))
+				return -EAGAIN;
+			tail = weft_load_acquire(&r->tail); /* chan.6 */
 			/* Closed and past the last value; else empty, or pending. */
 			return tail == (head | closed_bit(r)) ? -EPIPE : -EAGAIN;
 		}
@@ -299,6 +304,7 @@ static bool ring_close(weft_chan *chan)
 {
 	struct ring *r = (struct ring *)chan;
 
+	weft_store_relaxed(&r->closing, 1); /* published by the next step */
 	if (weft_or_seq_cst(&r->tail, closed_bit(r)) & closed_bit(r)) /* chan.2, chan.6 */
 		return false;
 	weft__chan_notify_all(&r->senders);
