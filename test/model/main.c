@@ -367,6 +367,7 @@ int main(int argc, char **argv)
 
 	if (!parse(&w, argc, argv))
 		return usage();
+	setvbuf(stdout, NULL, _IOLBF, 0); /* several processes write: whole lines */
 	if (w.list)
 		return list();
 	if (w.token)
