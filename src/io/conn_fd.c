@@ -16,7 +16,12 @@ struct fd_conn {
 	 * with Unix sockets, where a read ends where descriptors were sent along, nor
 	 * with terminals, where it ends with the line. */
 	bool empties;
+	weft_atomic_u32 counting;
 };
+
+/* What is left behind is known of TCP sockets where that is asked for; the price is a
+ * dearer read, less than that of a read in vain. */
+enum { NOT_YET, COUNTS, CANNOT };
 
 static struct fd_conn *of(const weft_conn *conn)
 {
@@ -28,19 +33,52 @@ static bool is_socket(const struct fd_conn *c)
 	return c->kind == WEFT__FD_SOCKET || c->kind == WEFT__FD_TCP;
 }
 
+/* Has a socket count what reads leave behind, once. */
+static bool counts(struct fd_conn *c)
+{
+	uint32_t state = weft_load_relaxed(&c->counting);
+
+	if (state == NOT_YET) {
+		state = weft__socket_count(c->fd) == 0 ? COUNTS : CANNOT;
+		weft_store_relaxed(&c->counting, state);
+	}
+	return state == COUNTS;
+}
+
+/* One try; *empty tells whether it is known to have left nothing behind. */
+static int64_t fd_try_read(struct fd_conn *c, const weft_iovec *pieces, int count, size_t size,
+			   bool *empty)
+{
+	int64_t n;
+	int left;
+
+	if (c->kind == WEFT__FD_TCP && weft__pollee_urgent(c->pollee)) {
+		*empty = false;
+		if (!counts(c))
+			return weft__socket_read(c->fd, pieces, count);
+		n = weft__socket_read_left(c->fd, pieces, count, &left);
+		*empty = n > 0 && left == 0;
+		return n;
+	}
+	n = is_socket(c) ? weft__socket_read(c->fd, pieces, count)
+			 : weft__fd_read(c->fd, pieces, count);
+	*empty = c->empties && n > 0 && (size_t)n < size;
+	return n;
+}
+
 static int64_t fd_read(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
 {
 	struct fd_conn *c = of(conn);
 	const uint32_t edges = weft__pollee_edges(c->pollee);
+	bool empty;
 	int64_t n;
 
 	if (weft__pollee_empty(c->pollee))
 		return -EAGAIN;
-	n = is_socket(c) ? weft__socket_read(c->fd, pieces, count)
-			 : weft__fd_read(c->fd, pieces, count);
+	n = fd_try_read(c, pieces, count, size, &empty);
 	if (n == -EAGAIN)
 		weft__pollee_in_vain(c->pollee, WEFT__TO_READ);
-	else if (n > 0 && (size_t)n < size && c->empties)
+	else if (empty)
 		weft__pollee_drained(c->pollee, edges);
 	else
 		weft__pollee_pass_on(c->pollee, WEFT__TO_READ);

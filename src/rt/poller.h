@@ -84,7 +84,7 @@ struct weft__pollee {
 	weft_atomic_u32 edges;
 	weft_atomic_u32 drained; /* the count of edges, plus one, before a read that emptied */
 	weft_atomic_bool registered;
-	weft_atomic_bool urgent;     /* the stream has marks, at which reads end early */
+	weft_atomic_bool urgent;     /* urgent data were reported */
 	bool armed, queued, removed; /* of io_uring's: see uring.c */
 	int fd;
 	weft_atomic_i32 error; /* why registering failed, to be told once */
@@ -130,8 +130,14 @@ static inline uint32_t weft__pollee_edges(const struct weft__pollee *pollee)
 
 static inline void weft__pollee_drained(struct weft__pollee *pollee, uint32_t edges)
 {
-	if (!weft_load_relaxed(&pollee->urgent))
-		weft_store_relaxed(&pollee->drained, edges + 1);
+	weft_store_relaxed(&pollee->drained, edges + 1);
+}
+
+/* Whether a read may end early though the stream is not empty: at the mark of urgent
+ * data. io_uring reports those whether there are any or not. */
+static inline bool weft__pollee_urgent(const struct weft__pollee *pollee)
+{
+	return weft_load_relaxed(&pollee->urgent);
 }
 
 /* Whether a try would be in vain. */

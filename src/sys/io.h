@@ -57,6 +57,10 @@ int weft__socket_error(int fd);
 /* A descriptor or -errno; -EAGAIN when nobody is there. */
 int weft__socket_accept(int fd);
 int64_t weft__socket_read(int fd, const weft_iovec *pieces, int count);
+/* The same, and how much is left behind (the stream's end counts as something): of a TCP
+ * socket that was told to count. */
+int weft__socket_count(int fd);
+int64_t weft__socket_read_left(int fd, const weft_iovec *pieces, int count, int *left);
 int64_t weft__socket_write(int fd, const weft_iovec *pieces, int count);
 int weft__socket_shutdown(int fd, enum weft_shutdown how);
 /* Closing will reset. */

@@ -109,6 +109,44 @@ int64_t weft__socket_read(int fd, const weft_iovec *pieces, int count)
 	return settle(n, saved);
 }
 
+#ifndef TCP_INQ
+#define TCP_INQ 36 /* Linux 4.18 */
+#endif
+
+int weft__socket_count(int fd)
+{
+	const int on = 1;
+	int saved = errno;
+
+	return (int)settle(setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)), saved);
+}
+
+int64_t weft__socket_read_left(int fd, const weft_iovec *pieces, int count, int *left)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	int saved = errno;
+	struct msghdr message = {
+		.msg_iov = (void *)(uintptr_t)pieces,
+		.msg_iovlen = (size_t)count,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header;
+	int64_t n;
+
+	do
+		n = recvmsg(fd, &message, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	*left = 1;
+	header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (header && header->cmsg_level == IPPROTO_TCP && header->cmsg_type == TCP_INQ)
+		memcpy(left, CMSG_DATA(header), sizeof(*left));
+	return settle(n, saved);
+}
+
 int64_t weft__socket_write(int fd, const weft_iovec *pieces, int count)
 {
 	int saved = errno;
