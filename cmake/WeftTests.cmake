@@ -5,6 +5,7 @@
 #   src/<layer>/X_test.c    one program; each TEST() in it an entry <layer>/X.<name>
 #   apps/weft/X_test.c      the same, linked with the program's objects
 #   apps/weft/kv/X_test.c   the same, entries kv/X.<name>
+#   test/kv/X_test.c        the same, against `weft kv` as a child process
 #   test/api/X_test.c       the same, for what crosses modules
 #   test/fault/X_test.c     the same, for what the system refuses
 #   test/stress/X.c         one program, one entry, label stress
@@ -91,6 +92,15 @@ weft_unit_tests(fault test/fault weft_static)
 if(TARGET weft_app)
 	weft_unit_tests(apps apps/weft weft_app)
 	weft_unit_tests(kv apps/weft/kv weft_app)
+	add_library(weft_kv_rig STATIC test/kv/rig.c)
+	weft_flags(weft_kv_rig)
+	target_compile_definitions(weft_kv_rig PRIVATE
+		WEFT_PROGRAM="$<TARGET_FILE:weft_program>")
+	target_link_libraries(weft_kv_rig PUBLIC weft_app weft_check)
+	add_dependencies(weft_kv_rig weft_program)
+	set_target_properties(weft_kv_rig PROPERTIES
+		ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/test")
+	weft_unit_tests(kv test/kv weft_kv_rig)
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS test/stress/*.c)

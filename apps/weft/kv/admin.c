@@ -179,20 +179,7 @@ static void config(struct kv_call *c)
 	else if (kv_arg_is(c, 1, "SET") && c->argc > 3)
 		kv_error(c, "ERR CONFIG SET failed - settings are given when weft kv is started");
 	else
-		kv_error(c,
-			 "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			 "Try CONFIG HELP.",
-			 (int)c->argv[1].len, c->argv[1].at);
-}
-
-static size_t lowered(const char *name, char out[32])
-{
-	size_t n = 0;
-
-	for (; name[n] && n < 31; n++)
-		out[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] | 0x20) : name[n];
-	out[n] = '\0';
-	return n;
+		kv_wrong_subcommand(c, (const char *const[]){ "GET", "RESETSTAT", "SET", NULL });
 }
 
 static void describe_command(struct kv_call *c, const struct kv_command *k)
@@ -200,10 +187,10 @@ static void describe_command(struct kv_call *c, const struct kv_command *k)
 	char name[32];
 
 	if (!k) {
-		kv_put_null_array(c->out);
+		kv_put_null(c->out);
 		return;
 	}
-	lowered(k->name, name);
+	kv_command_name(k, name);
 	kv_put_array(c->out, 6);
 	kv_put_text(c->out, name);
 	kv_put_int(c->out, k->arity);
@@ -219,7 +206,7 @@ static void document(struct kv_call *c, const struct kv_command *k)
 {
 	char name[32], text[64];
 
-	lowered(k->name, name);
+	kv_command_name(k, name);
 	snprintf(text, sizeof(text), "https://redis.io/commands/%s", name);
 	kv_put_text(c->out, name);
 	kv_put_map(c->out, 3);
@@ -259,10 +246,7 @@ static void command(struct kv_call *c)
 		for (size_t i = 0; i < count; i++)
 			describe_command(c, kv_command_at(i));
 	} else {
-		kv_error(c,
-			 "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			 "Try COMMAND HELP.",
-			 (int)c->argv[1].len, c->argv[1].at);
+		kv_wrong_subcommand(c, (const char *const[]){ "COUNT", NULL });
 	}
 }
 

@@ -45,6 +45,16 @@ const struct kv_command *kv_command_at(size_t i)
 	return NULL;
 }
 
+const char *kv_command_name(const struct kv_command *k, char out[32])
+{
+	size_t n = 0;
+
+	for (; k->name[n] && n < 31; n++)
+		out[n] = (char)tolower((unsigned char)k->name[n]);
+	out[n] = '\0';
+	return out;
+}
+
 static int slots_fill(void *arg)
 {
 	const struct kv_command *command;
@@ -340,6 +350,30 @@ void kv_ok(struct kv_call *c)
 void kv_syntax_error(struct kv_call *c)
 {
 	kv_put_line(c->out, '-', "ERR syntax error");
+}
+
+void kv_wrong_count(struct kv_call *c)
+{
+	char name[32];
+
+	kv_error(c, "ERR wrong number of arguments for '%s' command",
+		 kv_command_name(c->command, name));
+}
+
+void kv_wrong_subcommand(struct kv_call *c, const char *const *names)
+{
+	char name[32], word[32];
+
+	while (*names && !kv_arg_is(c, 1, *names))
+		names++;
+	kv_command_name(c->command, name);
+	if (*names)
+		kv_error(c, "ERR wrong number of arguments for '%s|%s' command", name,
+			 kv_command_name(&(struct kv_command){ .name = *names }, word));
+	else
+		kv_error(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+			 (int)(c->argv[1].len < 128 ? c->argv[1].len : 128), c->argv[1].at,
+			 c->command->name);
 }
 
 void kv_empty_array(struct kv_out *o)

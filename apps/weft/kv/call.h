@@ -54,6 +54,8 @@ extern const struct kv_command kv_key_commands[], kv_string_commands[], kv_list_
 const struct kv_command *kv_command_find(struct kv_bytes name);
 /* Command number i of all, or NULL. */
 const struct kv_command *kv_command_at(size_t i);
+/* Its name as replies have it, in lower case; returns `out`. */
+const char *kv_command_name(const struct kv_command *k, char out[32]);
 
 /* The shards of the command's keys, a bit each. */
 unsigned kv_call_shards(const struct kv_call *c);
@@ -112,6 +114,10 @@ size_t kv_print_double(char *text, size_t room, long double d);
 void kv_error(struct kv_call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void kv_ok(struct kv_call *c);
 void kv_syntax_error(struct kv_call *c);
+void kv_wrong_count(struct kv_call *c); /* of arguments */
+/* To the first argument of a command that has subcommands, which are named, after none
+ * of them matched together with the number of arguments. */
+void kv_wrong_subcommand(struct kv_call *c, const char *const *names);
 void kv_empty_array(struct kv_out *o);
 void kv_zero(struct kv_out *o);
 

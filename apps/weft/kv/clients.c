@@ -12,7 +12,7 @@
 static void ping(struct kv_call *c)
 {
 	if (c->argc > 2) {
-		kv_error(c, "ERR wrong number of arguments for 'ping' command");
+		kv_wrong_count(c);
 	} else if (kv_subscriptions(c->session) > 0 && c->out->protocol == 2) {
 		kv_put_array(c->out, 2);
 		kv_put_text(c->out, "pong");
@@ -39,9 +39,9 @@ static void select_(struct kv_call *c)
 {
 	int64_t db;
 
-	if (!kv_int(c->argv[1], &db))
-		kv_error(c, "ERR invalid DB index");
-	else if (db != 0)
+	if (!kv_arg_int(c, 1, &db))
+		return;
+	if (db != 0)
 		kv_error(c, "ERR DB index is out of range");
 	else
 		kv_ok(c);
@@ -77,6 +77,15 @@ static bool set_name(struct kv_call *c, struct kv_bytes name)
 	return true;
 }
 
+/* There is one user, "default", who needs no password. */
+static bool knows_user(struct kv_call *c, int i)
+{
+	if (c->argv[i].len == 7 && memcmp(c->argv[i].at, "default", 7) == 0)
+		return true;
+	kv_error(c, "WRONGPASS invalid username-password pair or user is disabled.");
+	return false;
+}
+
 static void hello(struct kv_call *c)
 {
 	struct kv_session *s = c->session;
@@ -94,9 +103,9 @@ static void hello(struct kv_call *c)
 			if (!set_name(c, c->argv[++i]))
 				return;
 		} else if (kv_arg_is(c, i, "AUTH") && i + 2 < c->argc) {
-			kv_error(c,
-				 "WRONGPASS invalid username-password pair or user is disabled.");
-			return;
+			if (!knows_user(c, i + 1))
+				return;
+			i += 2;
 		} else {
 			kv_error(c, "ERR Syntax error in HELLO option '%.*s'", (int)c->argv[i].len,
 				 c->argv[i].at);
@@ -233,15 +242,20 @@ static void client(struct kv_call *c)
 	} else if ((kv_arg_is(c, 1, "NO-EVICT") || kv_arg_is(c, 1, "SETINFO")) && c->argc > 2) {
 		kv_ok(c);
 	} else {
-		kv_error(c,
-			 "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			 "Try CLIENT HELP.",
-			 (int)c->argv[1].len, c->argv[1].at);
+		kv_wrong_subcommand(c,
+				    (const char *const[]){ "ID", "SETNAME", "GETNAME", "INFO",
+							   "KILL", "NO-EVICT", "SETINFO", NULL });
 	}
 }
 
 static void auth(struct kv_call *c)
 {
+	if (c->argc > 3)
+		kv_syntax_error(c);
+	else if (c->argc == 3 && knows_user(c, 1))
+		kv_ok(c);
+	if (c->argc != 2)
+		return;
 	kv_error(c, "ERR AUTH <password> called without any password configured for the default "
 		    "user. Are you sure your configuration is correct?");
 }

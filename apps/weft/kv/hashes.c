@@ -21,8 +21,7 @@ static void hset(struct kv_call *c)
 	int64_t added = 0;
 
 	if (c->argc % 2) {
-		kv_error(c, "ERR wrong number of arguments for '%s' command",
-			 old_form ? "hmset" : "hset");
+		kv_wrong_count(c);
 		return;
 	}
 	if (!kv_demand(c, 1, KV_HASH, &value))
@@ -173,20 +172,27 @@ static void hincrbyfloat(struct kv_call *c)
 	struct kv_value *value;
 	struct kv_table *t;
 	const struct kv_entry *e;
-	double n = 0, by;
-	char text[400];
+	long double n = 0, by;
+	char text[5000];
 
-	if (!kv_arg_double(c, 3, &by) || !kv_demand(c, 1, KV_HASH, &value))
+	if (!kv_long_double(c->argv[3], &by)) {
+		kv_error(c, "ERR value is not a valid float");
+		return;
+	}
+	if (!isfinite(by)) {
+		kv_error(c, "ERR value is NaN or Infinity");
+		return;
+	}
+	if (!kv_demand(c, 1, KV_HASH, &value))
 		return;
 	t = (struct kv_table *)value;
 	e = kv_table_find(t, c->argv[2]);
-	if (e && !kv_double(value_of(e), &n)) {
+	if (e && !kv_long_double(value_of(e), &n)) {
 		kv_error(c, "ERR hash value is not a float");
 	} else if (!isfinite(n + by)) {
 		kv_error(c, "ERR increment would produce NaN or Infinity");
 	} else {
-		struct kv_bytes sum = { text,
-					kv_print_double(text, sizeof(text), (long double)n + by) };
+		struct kv_bytes sum = { text, kv_print_double(text, sizeof(text), n + by) };
 
 		kv_table_set(t, c->argv[2], sum);
 		kv_put_bulk(c->out, sum);

@@ -185,12 +185,10 @@ static void expire(struct kv_call *c)
 		return;
 	}
 	if (__builtin_mul_overflow(n, scale, &at) || __builtin_add_overflow(at, base, &at)) {
-		char name[16];
+		char name[32];
 
-		snprintf(name, sizeof(name), "%s", c->command->name);
-		for (char *s = name; *s; s++)
-			*s |= 0x20;
-		kv_error(c, "ERR invalid expire time in '%s' command", name);
+		kv_error(c, "ERR invalid expire time in '%s' command",
+			 kv_command_name(c->command, name));
 		return;
 	}
 	if (!kv_require(c, 1, KV_ANY, &value, kv_zero))

@@ -44,8 +44,7 @@ static void pop(struct kv_call *c)
 	int64_t n = 1;
 
 	if (c->argc > 3) {
-		kv_error(c, "ERR wrong number of arguments for '%s' command",
-			 is_left(c) ? "lpop" : "rpop");
+		kv_wrong_count(c);
 		return;
 	}
 	if (c->argc == 3 && (!kv_int(c->argv[2], &n) || n < 0)) {

@@ -148,20 +148,31 @@ void kv_unsubscribe_all(struct kv_session *s)
 
 /* ---- publishing --------------------------------------------------------------------------- */
 
-/* Puts the message into the mailbox; a session that lets too much pile up is ended. */
-static void deliver(struct kv_session *s, const struct kv_bytes *pattern, struct kv_bytes channel,
-		    struct kv_bytes text)
+static void put_message(struct kv_out *o, const struct kv_bytes *pattern, struct kv_bytes channel,
+			struct kv_bytes text)
+{
+	kv_put_push(o, pattern ? 4 : 3);
+	kv_put_text(o, pattern ? "pmessage" : "message");
+	if (pattern)
+		kv_put_bulk(o, *pattern);
+	kv_put_bulk(o, channel);
+	kv_put_bulk(o, text);
+}
+
+/* Puts the message into the mailbox; a session that lets too much pile up is ended. Who
+ * publishes to itself has it before the reply, but not in the midst of a transaction. */
+static void deliver(const struct kv_call *c, struct kv_session *s, const struct kv_bytes *pattern,
+		    struct kv_bytes channel, struct kv_bytes text)
 {
 	struct kv_out out = { .protocol = s->out.protocol };
 
+	if (s == c->session && s->queued == 0) {
+		put_message(c->out, pattern, channel, text);
+		return;
+	}
 	weft_mutex_lock(&s->mail_mutex);
 	out.buf = s->mail;
-	kv_put_push(&out, pattern ? 4 : 3);
-	kv_put_text(&out, pattern ? "pmessage" : "message");
-	if (pattern)
-		kv_put_bulk(&out, *pattern);
-	kv_put_bulk(&out, channel);
-	kv_put_bulk(&out, text);
+	put_message(&out, pattern, channel, text);
 	s->mail = out.buf;
 	if (!buf_ok(&s->mail) || s->mail.len > s->server->config.output_most)
 		weft_scope_cancel(&s->scope);
@@ -183,7 +194,7 @@ static void publish(struct kv_call *c)
 		const struct kv_audience *a = e->value;
 
 		for (size_t i = 0; i < a->count; i++, reached++)
-			deliver(a->sessions[i], NULL, channel, c->argv[2]);
+			deliver(c, a->sessions[i], NULL, channel, c->argv[2]);
 	}
 	while ((e = kv_dict_next(&server->patterns, &walk)) != NULL) {
 		const struct kv_audience *a = e->value;
@@ -192,7 +203,7 @@ static void publish(struct kv_call *c)
 		if (!kv_glob(pattern, channel))
 			continue;
 		for (size_t i = 0; i < a->count; i++, reached++)
-			deliver(a->sessions[i], &pattern, channel, c->argv[2]);
+			deliver(c, a->sessions[i], &pattern, channel, c->argv[2]);
 	}
 	weft_mutex_unlock(&server->mutex);
 	kv_put_int(c->out, reached);
@@ -228,10 +239,7 @@ static void pubsub(struct kv_call *c)
 				kv_put_bulk(c->out, kv_key(e));
 		}
 	} else {
-		kv_error(c,
-			 "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			 "Try PUBSUB HELP.",
-			 (int)c->argv[1].len, c->argv[1].at);
+		kv_wrong_subcommand(c, (const char *const[]){ "NUMPAT", "CHANNELS", NULL });
 	}
 	weft_mutex_unlock(&server->mutex);
 }

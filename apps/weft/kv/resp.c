@@ -5,6 +5,7 @@
 #include "resp.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +35,41 @@ bool kv_int(struct kv_bytes text, int64_t *out)
 	return true;
 }
 
-bool kv_double(struct kv_bytes text, double *out)
+/* For strtod(), which wants a string, and does more than is wanted: */
+static bool number_copy(struct kv_bytes text, char copy[256])
 {
-	char copy[128], *end;
-
-	if (text.len == 0 || text.len >= sizeof(copy) || isspace((unsigned char)text.at[0]))
+	if (text.len == 0 || text.len > 255 || isspace((unsigned char)text.at[0]))
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = '\0';
+	errno = 0;
+	return true;
+}
+
+/* Too large is wrong, and too small, unless all of it was not lost. */
+static bool in_range(long double d)
+{
+	return !isnan(d) && (errno != ERANGE || (d != 0 && !isinf(d)));
+}
+
+bool kv_double(struct kv_bytes text, double *out)
+{
+	char copy[256], *end;
+
+	if (!number_copy(text, copy))
+		return false;
 	*out = strtod(copy, &end);
-	return end == copy + text.len && !isnan(*out);
+	return end == copy + text.len && in_range(*out);
+}
+
+bool kv_long_double(struct kv_bytes text, long double *out)
+{
+	char copy[256], *end;
+
+	if (!number_copy(text, copy))
+		return false;
+	*out = strtold(copy, &end);
+	return end == copy + text.len && in_range(*out);
 }
 
 bool kv_is(struct kv_bytes text, const char *word)

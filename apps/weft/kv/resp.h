@@ -34,6 +34,7 @@ int kv_parse(struct kv_parser *p, char *bytes, size_t len, size_t *used);
 bool kv_int(struct kv_bytes text, int64_t *out);
 /* The same with a fraction, an exponent, or "inf"; never NaN. */
 bool kv_double(struct kv_bytes text, double *out);
+bool kv_long_double(struct kv_bytes text, long double *out);
 bool kv_is(struct kv_bytes text, const char *word); /* whatever the case */
 
 struct kv_out {

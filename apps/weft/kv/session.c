@@ -274,15 +274,6 @@ static void complain_unknown(struct kv_call *c)
 		 (int)(c->argv[0].len < 128 ? c->argv[0].len : 128), c->argv[0].at, args);
 }
 
-static void lower(const char *name, char out[32])
-{
-	size_t i = 0;
-
-	for (; name[i] && i < 31; i++)
-		out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
-	out[i] = '\0';
-}
-
 /* Whether the call may go on; else an error was replied. */
 static bool admit(struct kv_call *c)
 {
@@ -294,16 +285,21 @@ static bool admit(struct kv_call *c)
 		complain_unknown(c);
 		return false;
 	}
-	lower(k->name, name);
 	if (k->arity > 0 ? c->argc != k->arity : c->argc < -k->arity) {
-		kv_error(c, "ERR wrong number of arguments for '%s' command", name);
+		if (strcmp(k->name, "EXEC") == 0) {
+			kv_transaction_end(s);
+			kv_error(c, "EXECABORT Transaction discarded because of: wrong number of "
+				    "arguments for 'exec' command");
+		} else {
+			kv_wrong_count(c);
+		}
 		return false;
 	}
 	if (kv_subscriptions(s) > 0 && c->out->protocol == 2 && !(k->flags & KV_SUBSCRIBED)) {
 		kv_error(c,
 			 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING "
 			 "/ QUIT / RESET are allowed in this context",
-			 name);
+			 kv_command_name(k, name));
 		return false;
 	}
 	if (s->in_multi && (k->flags & KV_NO_MULTI)) {

@@ -51,11 +51,10 @@ static bool arg_expiry(struct kv_call *c, int i, struct kv_bytes unit, int64_t *
 	if (!kv_arg_int(c, i, &n))
 		return false;
 	if (n <= 0 || n > (INT64_MAX - base) / scale) {
-		char name[16] = "";
+		char name[32];
 
-		for (size_t k = 0; c->command->name[k] && k < sizeof(name) - 1; k++)
-			name[k] = (char)(c->command->name[k] | 0x20);
-		kv_error(c, "ERR invalid expire time in '%s' command", name);
+		kv_error(c, "ERR invalid expire time in '%s' command",
+			 kv_command_name(c->command, name));
 		return false;
 	}
 	*at = base + n * scale;
@@ -201,8 +200,7 @@ static void mset(struct kv_call *c)
 	struct kv_value *value;
 
 	if (c->argc % 2 == 0) {
-		kv_error(c, "ERR wrong number of arguments for '%s' command",
-			 only_new ? "msetnx" : "mset");
+		kv_wrong_count(c);
 		return;
 	}
 	for (int i = 1; only_new && i < c->argc; i += 2) {
@@ -396,22 +394,22 @@ size_t kv_print_double(char *text, size_t room, long double d)
 static void incrbyfloat(struct kv_call *c)
 {
 	struct kv_value *value;
-	double n = 0, by;
-	char text[400];
+	long double n = 0, by;
+	char text[5000];
 	size_t len;
 
 	if (!kv_fetch(c, 1, KV_STRING, &value))
 		return;
-	if ((value && !kv_double(kv_string_bytes((struct kv_string *)value), &n)) ||
-	    !kv_double(c->argv[2], &by)) {
+	if ((value && !kv_long_double(kv_string_bytes((struct kv_string *)value), &n)) ||
+	    !kv_long_double(c->argv[2], &by)) {
 		kv_error(c, "ERR value is not a valid float");
 		return;
 	}
-	if (isinf(n + by)) {
+	if (!isfinite(n + by)) {
 		kv_error(c, "ERR increment would produce NaN or Infinity");
 		return;
 	}
-	len = kv_print_double(text, sizeof(text), (long double)n + (long double)by);
+	len = kv_print_double(text, sizeof(text), n + by);
 	replace(c, value, (struct kv_bytes){ text, len });
 	kv_put_bulk(c->out, (struct kv_bytes){ text, len });
 }

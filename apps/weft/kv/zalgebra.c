@@ -30,13 +30,15 @@ struct combination {
 
 static bool arg_combination(struct kv_call *c, int i, struct combination *k)
 {
+	bool weighs = c->command->name[1] != 'D';
+	char name[32];
 	int64_t keys;
 
 	if (!kv_arg_int(c, i, &keys))
 		return false;
 	if (keys < 1) {
 		kv_error(c, "ERR at least 1 input key is needed for '%s' command",
-			 c->command->name[1] == 'U' ? "zunionstore" : "zinterstore");
+			 kv_command_name(c->command, name));
 		return false;
 	}
 	if (keys > c->argc - i - 1) {
@@ -50,14 +52,14 @@ static bool arg_combination(struct kv_call *c, int i, struct combination *k)
 	for (i += 1 + k->keys; i < c->argc; i++) {
 		if (kv_arg_is(c, i, "WITHSCORES") && c->command->first == 0) {
 			k->scores = true;
-		} else if (kv_arg_is(c, i, "AGGREGATE") && i + 1 < c->argc &&
+		} else if (weighs && kv_arg_is(c, i, "AGGREGATE") && i + 1 < c->argc &&
 			   (kv_arg_is(c, i + 1, "SUM") || kv_arg_is(c, i + 1, "MIN") ||
 			    kv_arg_is(c, i + 1, "MAX"))) {
 			i++;
 			k->aggregate = kv_arg_is(c, i, "MIN")   ? MIN
 				       : kv_arg_is(c, i, "MAX") ? MAX
 								: SUM;
-		} else if (kv_arg_is(c, i, "WEIGHTS") && i + k->keys < c->argc) {
+		} else if (weighs && kv_arg_is(c, i, "WEIGHTS") && i + k->keys < c->argc) {
 			for (int w = 0; w < k->keys; w++) {
 				if (!kv_double(c->argv[++i], &k->weights[w])) {
 					kv_error(c, "ERR weight value is not a float");

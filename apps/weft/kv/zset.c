@@ -80,7 +80,7 @@ static void link_in(struct kv_zset *z, struct kv_entry *entry, double score)
 		z->head->link[z->levels].passes = z->members.count - 1;
 	}
 	n = node_new(z->members.heap, levels);
-	n->score = score;
+	n->score = score + 0.0; /* -0 is 0 */
 	n->entry = entry;
 	entry->value = n;
 	for (int i = 0; i < z->levels; i++) {

@@ -269,8 +269,12 @@ static void resolve(const struct kv_zset *z, const struct range *r, size_t *firs
 
 static bool parse_score(struct kv_bytes text, struct bound *b)
 {
+	struct kv_bytes number;
+
 	b->open = text.len > 0 && text.at[0] == '(';
-	return kv_double((struct kv_bytes){ text.at + b->open, text.len - b->open }, &b->score);
+	number = (struct kv_bytes){ text.at + b->open, text.len - b->open };
+	b->score = 0; /* that is what nothing is */
+	return number.len == 0 || kv_double(number, &b->score);
 }
 
 static bool parse_lex(struct kv_bytes text, struct bound *b)
@@ -292,7 +296,6 @@ static bool arg_bounds(struct kv_call *c, int i, bool swapped, struct range *r)
 	struct bound *first = swapped ? &r->high : &r->low;
 	struct bound *second = swapped ? &r->low : &r->high;
 
-	r->limit = -1;
 	if (r->by == BY_RANK)
 		return kv_arg_int(c, i, &r->start) && kv_arg_int(c, i + 1, &r->stop);
 	if (r->by == BY_SCORE) {
@@ -307,45 +310,61 @@ static bool arg_bounds(struct kv_call *c, int i, bool swapped, struct range *r)
 	return false;
 }
 
-static bool arg_range_opts(struct kv_call *c, int i, struct range *r, bool *limited)
-{
-	bool modern = strcmp(c->command->name, "ZRANGE") == 0;
-
-	*limited = false;
-	for (; i < c->argc; i++) {
-		if (kv_arg_is(c, i, "WITHSCORES") && r->by != BY_LEX) {
-			r->scores = true;
-		} else if (kv_arg_is(c, i, "LIMIT") && i + 2 < c->argc &&
-			   (modern || r->by != BY_RANK)) {
-			if (!kv_arg_int(c, i + 1, &r->offset) || !kv_arg_int(c, i + 2, &r->limit))
-				return false;
-			*limited = true;
-			i += 2;
-		} else if (!modern || !(kv_arg_is(c, i, "BYSCORE") || kv_arg_is(c, i, "BYLEX") ||
-					kv_arg_is(c, i, "REV"))) {
-			kv_syntax_error(c);
-			return false;
-		}
-	}
-	return true;
-}
-
-/* What the command's name says, and for ZRANGE its options. */
+/* What the command's name says. */
 static void range_kind(const struct kv_call *c, struct range *r)
 {
 	const char *name = c->command->name;
 
-	*r = (struct range){ .reverse = strstr(name, "REV") != NULL };
-	r->by = strstr(name, "SCORE") ? BY_SCORE : strstr(name, "LEX") ? BY_LEX : BY_RANK;
-	if (strstr(name, "COUNT"))
-		r->by = strstr(name, "LEX") ? BY_LEX : BY_SCORE;
-	for (int i = 4; i < c->argc && strcmp(name, "ZRANGE") == 0; i++) {
-		if (kv_arg_is(c, i, "BYSCORE"))
-			r->by = BY_SCORE;
-		if (kv_arg_is(c, i, "BYLEX"))
-			r->by = BY_LEX;
-		r->reverse |= kv_arg_is(c, i, "REV");
+	*r = (struct range){ .reverse = strstr(name, "REV") != NULL, .limit = -1 };
+	r->by = strstr(name, "LEX")                              ? BY_LEX
+		: strstr(name, "SCORE") || strstr(name, "COUNT") ? BY_SCORE
+								 : BY_RANK;
+}
+
+/* What ZRANGE alone has; false if it is no such word, or one too many. */
+static bool arg_modern(const struct kv_call *c, int i, struct range *r)
+{
+	bool by_score = kv_arg_is(c, i, "BYSCORE"), by_lex = kv_arg_is(c, i, "BYLEX");
+
+	if (strcmp(c->command->name, "ZRANGE") != 0)
+		return false;
+	if (by_score || by_lex) {
+		if (r->by != BY_RANK)
+			return false;
+		r->by = by_score ? BY_SCORE : BY_LEX;
+		return true;
 	}
+	if (!kv_arg_is(c, i, "REV") || r->reverse)
+		return false;
+	return r->reverse = true;
+}
+
+static bool arg_range_opts(struct kv_call *c, int i, struct range *r)
+{
+	bool limited = false;
+
+	for (; i < c->argc; i++) {
+		if (kv_arg_is(c, i, "WITHSCORES")) {
+			r->scores = true;
+		} else if (kv_arg_is(c, i, "LIMIT") && i + 2 < c->argc) {
+			if (!kv_arg_int(c, i + 1, &r->offset) || !kv_arg_int(c, i + 2, &r->limit))
+				return false;
+			limited = true;
+			i += 2;
+		} else if (!arg_modern(c, i, r)) {
+			kv_syntax_error(c);
+			return false;
+		}
+	}
+	if (limited && r->limit != -1 && r->by == BY_RANK)
+		kv_error(c, "ERR syntax error, LIMIT is only supported in combination with "
+			    "either BYSCORE or BYLEX");
+	else if (r->scores && r->by == BY_LEX)
+		kv_error(c, "ERR syntax error, WITHSCORES not supported in combination with "
+			    "BYLEX");
+	else
+		return true;
+	return false;
 }
 
 static void zrange(struct kv_call *c)
@@ -354,17 +373,10 @@ static void zrange(struct kv_call *c)
 	struct kv_value *value;
 	size_t first, items;
 	struct range r;
-	bool limited;
 
 	range_kind(c, &r);
-	if (!arg_bounds(c, 2, r.reverse && r.by != BY_RANK, &r) ||
-	    !arg_range_opts(c, 4, &r, &limited))
+	if (!arg_range_opts(c, 4, &r) || !arg_bounds(c, 2, r.reverse && r.by != BY_RANK, &r))
 		return;
-	if (limited && r.by == BY_RANK) {
-		kv_error(c, "ERR syntax error, LIMIT is only supported in combination with "
-			    "either BYSCORE or BYLEX");
-		return;
-	}
 	if (!kv_require(c, 1, KV_ZSET, &value, kv_empty_array))
 		return;
 	resolve((struct kv_zset *)value, &r, &first, &items);
@@ -400,7 +412,6 @@ static void zremrange(struct kv_call *c)
 	struct range r;
 
 	range_kind(c, &r);
-	r.reverse = false;
 	if (!arg_bounds(c, 2, false, &r) || !kv_require(c, 1, KV_ZSET, &value, kv_zero))
 		return;
 	resolve((struct kv_zset *)value, &r, &first, &items);
