@@ -343,13 +343,15 @@ static struct weft__stack *take_cold(struct store *store, enum weft__stack_class
 {
 	struct weft__stack_slab *slab = slab_new(slots, class);
 	struct slot slot;
+	bool taken;
 
 	if (!slab)
 		return NULL;
 	weft__gate_enter(&store->gate);
 	slab_link(store, slab);
-	slot_take(store, &slot);
+	taken = slot_take(store, &slot);
 	weft__gate_leave(&store->gate);
+	WEFT__ASSERT(taken, "a slab of stacks that was just made has none");
 	return stack_of(store, &slot, class);
 }
 
