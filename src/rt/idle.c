@@ -23,7 +23,7 @@ static bool asleep_clear(struct weft__idle *idle, unsigned index)
 bool weft__idle_wake(struct weft__idle *idle)
 {
 	for (unsigned i = 0; i < idle->words; i++) {
-		uint64_t set = weft_load_seq_cst(&idle->asleep[i]); /* idle.1 */
+		uint64_t set = weft_load_relaxed(&idle->asleep[i]);
 
 		for (; set; set &= set - 1) {
 			unsigned index = i * 64 + (unsigned)__builtin_ctzll(set);

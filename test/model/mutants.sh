@@ -10,6 +10,7 @@
 #
 #     @ name, which is what is wrong
 #     file src/wait/queue.c
+#     with src/wait/block.c       of a header: the sources that are compiled with it
 #     models event_ mutex_        parts of names; the first that fails catches it
 #     equivalent REASON           instead of models: why nothing can fail
 #     - lines that are taken out, one after the other as they stand in the file
@@ -62,15 +63,15 @@ change() {
 	}' "$1"
 }
 
-# compile FILE COPY OBJECT: as CMake compiled FILE for the model.
+# compile FILE COPY OBJECT [FLAG]: as CMake compiled FILE for the model.
 compile() {
 	command=$(awk -v file="$PWD/$1" '
-		/"command":/ && /weft_model_objects/ { line = $0 }
+		/"command":/ && /weft_model_(objects|tests)/ { line = $0 }
 		/"file":/ && index($0, "\"" file "\"") && line != "" { print line; exit }
 		/^}/ { line = "" }' "$build/compile_commands.json" |
 		sed 's/^ *"command": "//; s/",$//; s/\\"/"/g; s/ -o .*//')
 	[ -n "$command" ] || return 1
-	eval "$command -I$PWD/$(dirname -- "$1") -w -o $3 -c $2"
+	eval "${command%% *} ${4-} ${command#* } -I$PWD/$(dirname -- "$1") -w -o $3 -c $2"
 }
 
 # caught MODELS DIR: whether one of them fails; prints which.
@@ -86,19 +87,44 @@ caught() {
 	return 1
 }
 
+# compile_with DIR: the sources that want the changed header there, which takes the place
+# of the original by coming first. Prints the objects, theirs before the untouched ones.
+compile_with() {
+	inside=$1/include/$(dirname -- "${file#src/}")
+	mkdir -p "$inside" && cp "$copy" "$inside" || return 1
+	for source in $with; do
+		compile "$source" "$source" "$1/$(basename -- "$source").o" "-I$1/include" ||
+			return 1
+	done
+	for original in "$build"/CMakeFiles/weft_model_tests.dir/test/model/*.o; do
+		[ -e "$1/$(basename -- "$original")" ] || echo "$original"
+	done
+	echo "$1"/*.o
+}
+
+# objects DIR: what is linked before the library.
+objects() {
+	case $file in
+	*.h) compile_with "$1" ;;
+	*)
+		compile "$file" "$copy" "$copy.o" || return 1
+		echo "$build"/CMakeFiles/weft_model_tests.dir/test/model/*.o "$copy.o"
+		;;
+	esac
+}
+
 # try DIR: the entry there; what came of it goes to DIR/result. The changed object stands
 # before the library, whose own is then not asked for.
 try() {
 	file=$(cat "$1/file") name=$(cat "$1/name") models=$(cat "$1/models")
+	with=$(cat "$1/with")
 	copy=$1/$(basename -- "$file")
-	object=$copy.o
 	if ! change "$file" "$1/patch" >"$copy"; then
 		echo "BROKEN     $file, $name: the lines to change are not there, or not once"
 	elif [ -s "$1/reason" ]; then
 		echo "equivalent $file, $name: $(cat "$1/reason")"
-	elif ! compile "$file" "$copy" "$object" ||
-		! ${CC:-cc} "$build"/CMakeFiles/weft_model_tests.dir/test/model/*.o "$object" \
-			"$build/libweft_check.a" -lpthread -o "$1/weft-model"; then
+	elif ! objects=$(objects "$1") ||
+		! ${CC:-cc} $objects "$build/libweft_check.a" -lpthread -o "$1/weft-model"; then
 		echo "BROKEN     $file, $name: does not compile"
 	elif by=$(caught "$models" "$1"); then
 		echo "caught     $file, $name: $by"
@@ -118,14 +144,16 @@ split() {
 		system("mkdir -p " dir)
 		printf "%s", name >(dir "/name")
 		printf "%s", file >(dir "/file")
+		printf "%s", with >(dir "/with")
 		printf "%s", models >(dir "/models")
 		printf "%s", reason >(dir "/reason")
 		printf "%s", patch >(dir "/patch")
-		close(dir "/name"); close(dir "/file"); close(dir "/models")
+		close(dir "/name"); close(dir "/file"); close(dir "/with"); close(dir "/models")
 		close(dir "/reason"); close(dir "/patch")
 	}
-	/^@ / { flush(); name = substr($0, 3); file = models = reason = patch = "" }
+	/^@ / { flush(); name = substr($0, 3); file = with = models = reason = patch = "" }
 	/^file / { file = substr($0, 6) }
+	/^with / { with = substr($0, 6) }
 	/^models / { models = substr($0, 8) }
 	/^equivalent / { reason = substr($0, 12) }
 	/^[-+]/ { patch = patch $0 "\n" }
