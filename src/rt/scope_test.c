@@ -41,10 +41,10 @@ static int close_waits(void *arg)
 
 	(void)arg;
 	weft_scope_open(&scope);
-	for (int i = 0; i < 3000; i++)
+	for (int i = 0; i < 1000; i++)
 		CHECK_EQ(weft_scope_spawn(&scope, count_up, &count, NULL), 0);
 	CHECK_EQ(weft_scope_close(&scope), 0);
-	CHECK_EQ(weft_load_relaxed(&count), 3000);
+	CHECK_EQ(weft_load_relaxed(&count), 1000);
 	return 0;
 }
 
@@ -55,7 +55,7 @@ TEST(scope_on_a_fiber_waits_for_all)
 
 TEST(scope_on_a_thread_waits_for_its_fibers)
 {
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 5; i++)
 		CHECK_EQ(close_waits(NULL), 0);
 }
 
