@@ -41,7 +41,7 @@ struct kv_config {
 	int maxclients;
 	size_t request_most; /* bytes of one request */
 	size_t output_most;  /* bytes that wait for a slow reader */
-	int64_t patience;    /* ns that a reader may take nothing */
+	int patience_s;      /* that a reader may take nothing */
 };
 
 /* Sessions that listen to a channel or a pattern. */

@@ -89,6 +89,22 @@ void kv_session_free(struct kv_session *s)
 
 /* ---- reading and writing ------------------------------------------------------------- */
 
+/* Writes to a peer that takes some of it now and then: *done is how much it took. */
+static int write_patiently(struct kv_session *s, size_t *done)
+{
+	const struct buf *b = &s->out.buf;
+
+	while (*done < b->len) {
+		int64_t n = weft_conn_write_until(s->conn, b->at + *done, b->len - *done,
+						  weft_after_s(s->server->config.patience_s));
+
+		if (n < 0)
+			return (int)n;
+		*done += (size_t)n;
+	}
+	return 0;
+}
+
 /* Writes what is in `out`. When the session is cancelled meanwhile, what is left still
  * gets a moment to go out. */
 static int flush(struct kv_session *s)
@@ -102,8 +118,7 @@ static int flush(struct kv_session *s)
 		return -ENOMEM;
 	if (b->len == 0)
 		return 0;
-	err = weft_conn_write_all_until(s->conn, b->at, b->len, &done,
-					weft_after(s->server->config.patience));
+	err = write_patiently(s, &done);
 	if (err == -ECANCELED) {
 		weft_scope_open_with(&shield, &(weft_scope_opts){ .shield = true });
 		err = weft_conn_write_all_until(s->conn, b->at + done, b->len - done, NULL,

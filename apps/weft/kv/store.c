@@ -286,8 +286,10 @@ void kv_shard_expire(struct kv_shard *shard, struct kv_value *value, int64_t at)
 	kv_shard_touch(shard, value);
 }
 
-void kv_shard_sweep(struct kv_shard *shard, int most, int64_t now)
+int kv_shard_sweep(struct kv_shard *shard, int most, int64_t now)
 {
+	int found = 0;
+
 	while (most-- > 0 && shard->expiring > 0) {
 		uint32_t bucket = shard->sweep++ % shard->keys.used;
 		struct kv_entry *e = shard->keys.buckets[bucket], *next;
@@ -299,10 +301,12 @@ void kv_shard_sweep(struct kv_shard *shard, int most, int64_t now)
 			if (value->expires && value->expires <= now) {
 				remove_entry(shard, e);
 				shard->expired++;
+				found++;
 				break; /* the table may have merged two chains */
 			}
 		}
 	}
+	return found;
 }
 
 /* From a bucket by chance on, until enough were seen. */

@@ -98,8 +98,8 @@ static inline void kv_shard_touch(struct kv_shard *shard, struct kv_value *value
 {
 	value->version = ++shard->version;
 }
-/* Removes expired keys, looking at no more than `most` buckets. */
-void kv_shard_sweep(struct kv_shard *shard, int most, int64_t now);
+/* Removes expired keys, looking at no more than `most` buckets: how many it found. */
+int kv_shard_sweep(struct kv_shard *shard, int most, int64_t now);
 /* Removes one key to make room, of those with a time to live only if `volatile_only`;
  * the one unused for longest of a few, or any. False if there is none. */
 bool kv_shard_evict(struct kv_shard *shard, bool volatile_only, bool longest);
