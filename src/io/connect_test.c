@@ -10,6 +10,7 @@
 #include "check.h"
 #include "io/pairs_test.h"
 #include "weft/fiber.h"
+#include "weft/runtime.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -257,13 +258,14 @@ TEST(connect_does_not_wait_for_one_that_hangs)
 	close(fd);
 }
 
-TEST(connect_by_name)
+static int connect_by_name(void *arg)
 {
 	char address[WEFT_ADDRESS_TEXT], by_name[WEFT_ADDRESS_TEXT];
 	weft_listener *listener = listen_on("127.0.0.1:0", address);
 	weft_address found[WEFT_ADDRESSES_MAX];
 	weft_conn *a, *b;
 
+	(void)arg;
 	snprintf(by_name, sizeof(by_name), "localhost%s", strrchr(address, ':'));
 	CHECK_GE(weft_resolve_until(found, WEFT_ADDRESSES_MAX, by_name, WEFT_NEVER), 1);
 	CHECK_EQ(weft_connect(&a, by_name), 0);
@@ -275,4 +277,15 @@ TEST(connect_by_name)
 	CHECK_LT(weft_resolve_until(found, 1, "localhost:no-such-service", WEFT_NEVER), 0);
 	CHECK_EQ(weft_resolve_until(found, 1, "127.0.0.1:5", 0), 1);
 	CHECK_EQ(weft_resolve_until(found, 1, "localhost:5", 0), -ETIMEDOUT);
+	return 0;
+}
+
+/* In a runtime of its own, whose end waits for the look-up that was given up. */
+TEST(connect_by_name)
+{
+	weft_runtime *runtime;
+
+	CHECK_EQ(weft_runtime_start(&runtime, NULL), 0);
+	CHECK_EQ(weft_block_on(runtime, connect_by_name, NULL, NULL), 0);
+	CHECK_EQ(weft_runtime_stop(runtime, WEFT_NEVER), 0);
 }

@@ -45,6 +45,44 @@ bool weft__poller_owned(const struct weft__poller *poller)
 	return owned == poller;
 }
 
+/* Why there is no ring, once that is known; `accepted` if there is. poller.5: release,
+ * acquire. */
+static weft_atomic_ptr refusal;
+static const char accepted[] = "";
+
+static void refusal_note(int err)
+{
+	const char *why = err == 0 ? accepted : weft__uring_why(err);
+
+	weft_store_release(&refusal, (void *)(uintptr_t)why); /* poller.5 */
+}
+
+const char *weft__uring_refusal(void)
+{
+	const char *why = weft_load_acquire(&refusal); /* poller.5 */
+
+	if (!why) {
+		struct weft__uring *ring;
+
+		refusal_note(weft__uring_open(&ring));
+		weft__uring_close(ring);
+		why = weft_load_acquire(&refusal); /* poller.5 */
+	}
+	return why == accepted ? NULL : why;
+}
+
+/* By io_uring, or by epoll if the system has begun to refuse it since we asked. */
+static int open_uring(struct weft__poller **out)
+{
+	int err = weft__uring_refusal() ? -EPERM : weft__reactor_uring.open(out);
+
+	if (err == 0 || err == -EMFILE || err == -ENFILE)
+		return err;
+	if (!weft__uring_refusal())
+		refusal_note(err);
+	return weft__reactor_epoll.open(out);
+}
+
 int weft__poller_open(struct weft__poller **out, int which)
 {
 	const char *wish = getenv("WEFT_REACTOR");
@@ -56,28 +94,7 @@ int weft__poller_open(struct weft__poller **out, int which)
 		which = WEFT__REACTOR_URING;
 	else if (wish && *wish)
 		return -EINVAL;
-	if (which == WEFT__REACTOR_URING && !weft__uring_refusal())
-		return weft__reactor_uring.open(out);
-	return weft__reactor_epoll.open(out);
-}
-
-/* The sentence once it is known; poller.5: release, acquire. */
-static weft_atomic_ptr refusal;
-static const char accepted[] = "";
-
-const char *weft__uring_refusal(void)
-{
-	const char *why = weft_load_acquire(&refusal); /* poller.5 */
-
-	if (!why) {
-		struct weft__uring *ring;
-		int err = weft__uring_open(&ring);
-
-		weft__uring_close(ring);
-		why = err == 0 ? accepted : weft__uring_why(err);
-		weft_store_release(&refusal, (void *)(uintptr_t)why); /* poller.5 */
-	}
-	return why == accepted ? NULL : why;
+	return which == WEFT__REACTOR_URING ? open_uring(out) : weft__reactor_epoll.open(out);
 }
 
 int weft__poller_kind(const struct weft__poller *poller)

@@ -17,13 +17,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef WEFT_LIBURING
+static const char no_ring[] = "this kernel has none";
+#else
+static const char no_ring[] = "this build of Weft had no liburing";
+#endif
+
 const char *weft__uring_why(int error)
 {
 	char setting = '0';
 	int fd;
 
 	switch (error) {
-	case -ENOSYS: return "this kernel has none, or this build of Weft had no liburing";
+	case -ENOSYS: return no_ring;
 	case -EOPNOTSUPP: return "this kernel's is older than Linux 6.1";
 	case -EMFILE:
 	case -ENFILE: return "too many open files";
