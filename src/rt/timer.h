@@ -31,17 +31,19 @@ struct weft__timer {
 
 enum {
 	WEFT__WHEEL_TICK_SHIFT = 16,
-	WEFT__WHEEL_DIGIT = 6, /* bits of a tick's number that a level looks at */
+	WEFT__WHEEL_DIGIT = 8, /* bits of a tick's number that a level looks at */
 	WEFT__WHEEL_SLOTS = 1 << WEFT__WHEEL_DIGIT,
-	WEFT__WHEEL_LEVELS = 11, /* 63 bits, for ticks of 1 ns */
+	WEFT__WHEEL_WORDS = WEFT__WHEEL_SLOTS / 64,
+	WEFT__WHEEL_LEVELS = 8, /* 63 bits, for ticks of 1 ns */
 };
 
 struct weft__wheel {
 	int64_t soonest; /* before this moment there is nothing to do */
 	uint64_t tick;   /* the last one that was dealt with */
 	unsigned shift;
-	uint32_t levels; /* bit L: level L has an occupied slot */
-	uint64_t occupied[WEFT__WHEEL_LEVELS];
+	uint32_t levels;                   /* bit L: level L has an occupied slot, */
+	uint8_t words[WEFT__WHEEL_LEVELS]; /* bit W: in word W of these */
+	uint64_t occupied[WEFT__WHEEL_LEVELS][WEFT__WHEEL_WORDS];
 	struct weft__list due;    /* for the next advance */
 	struct weft__list firing; /* of the advance under way */
 	struct weft__list slots[WEFT__WHEEL_LEVELS][WEFT__WHEEL_SLOTS];
