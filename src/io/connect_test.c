@@ -264,6 +264,7 @@ static int connect_by_name(void *arg)
 	weft_listener *listener = listen_on("127.0.0.1:0", address);
 	weft_address found[WEFT_ADDRESSES_MAX];
 	weft_conn *a, *b;
+	int err;
 
 	(void)arg;
 	snprintf(by_name, sizeof(by_name), "localhost%s", strrchr(address, ':'));
@@ -276,7 +277,9 @@ static int connect_by_name(void *arg)
 	CHECK_EQ(weft_resolve_until(found, 1, "no-port", WEFT_NEVER), -EINVAL);
 	CHECK_LT(weft_resolve_until(found, 1, "localhost:no-such-service", WEFT_NEVER), 0);
 	CHECK_EQ(weft_resolve_until(found, 1, "127.0.0.1:5", 0), 1);
-	CHECK_EQ(weft_resolve_until(found, 1, "localhost:5", 0), -ETIMEDOUT);
+	/* Given up, unless the answer was faster. */
+	err = weft_resolve_until(found, 1, "localhost:5", 0);
+	CHECK(err == -ETIMEDOUT || err == 1);
 	return 0;
 }
 
