@@ -13,7 +13,6 @@
 #include "weft/mutex.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 enum {
 	BATCH = WEFT__STACK_BATCH,
@@ -379,21 +378,6 @@ static void leave_little_room(void)
 	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
 }
 
-/* An emulator may know of no limits. */
-static bool limits_hold(void)
-{
-	int status;
-	pid_t child = fork();
-
-	CHECK_GE(child, 0);
-	if (child == 0) {
-		leave_little_room();
-		_exit(weft__stacks_map(2 * ROOM) != NULL);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	return status == 0;
-}
-
 static void without_room(void)
 {
 	size_t count;
@@ -409,7 +393,7 @@ TEST(stacks_end_with_the_address_space)
 {
 	if (SANITIZED)
 		SKIP("a sanitizer takes more address space than a limit leaves");
-	if (!limits_hold())
+	if (!sandbox_limits_space())
 		SKIP("this system sets no limit to address space");
 	sandbox_run(without_room);
 }

@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +74,22 @@ static inline bool sandbox_works(void)
 				      syscall(SYS_getppid) < 0
 			      ? 0
 			      : 1);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return status == 0;
+}
+
+/* Whether a limit to address space holds here (an emulator may know of none). */
+static inline bool sandbox_limits_space(void)
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK_GE(child, 0);
+	if (child == 0) {
+		setrlimit(RLIMIT_AS, &(struct rlimit){ 1, RLIM_INFINITY });
+		_exit(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		      MAP_FAILED);
+	}
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	return status == 0;
 }
