@@ -49,6 +49,8 @@ const char *scratch(void)
 
 /* ---- processes ------------------------------------------------------------------------ */
 
+const char *const weft_program = WEFT_PROGRAM;
+
 /* A child with both outputs in pipes. Signals are as an interactive shell leaves them. */
 static pid_t child(const char *const *argv, int *out, int *err)
 {
@@ -102,14 +104,16 @@ static bool read_until(int fd, const char *text, char line[512])
 
 void server_start(struct server *s, const char *const *args)
 {
-	const char *argv[32] = { WEFT_PROGRAM, "kv", "--port", "0" }, *at;
+	const char *argv[32] = { weft_program }, *at;
 	char line[512] = "", said[512] = "";
-	int n = 4;
+	int n = 1;
 
 	signal(SIGPIPE, SIG_IGN);
 	*s = (struct server){ 0 };
-	while (*args && n < 31)
+	while (*args && n < 29)
 		argv[n++] = *args++;
+	argv[n++] = "--port";
+	argv[n++] = "0";
 	s->pid = child(argv, &s->out, &s->err);
 	if (!read_until(s->out, "listening on", line)) {
 		read_until(s->err, "weft", said);
@@ -151,7 +155,7 @@ bool redis_start(struct server *s)
 	return false;
 }
 
-static int code_of(pid_t pid)
+int child_wait(pid_t pid)
 {
 	int status;
 
@@ -179,7 +183,7 @@ int run(struct buf *said, const char *const *argv)
 
 	drain(out, said);
 	drain(err, said);
-	return code_of(pid);
+	return child_wait(pid);
 }
 
 int server_wait(struct server *s)
@@ -195,7 +199,7 @@ int server_wait(struct server *s)
 			FAIL("the server had not ended after %d s", WAIT_S);
 		}
 	} while (read(s->out, piece, sizeof(piece)) > 0);
-	code = code_of(s->pid);
+	code = child_wait(s->pid);
 	close(s->out);
 	close(s->err);
 	return code;
@@ -226,7 +230,7 @@ void server_says(struct server *s, const char *text)
 
 /* ---- clients -------------------------------------------------------------------------- */
 
-void client_open(struct client *c, const struct server *s)
+bool client_try_open(struct client *c, const struct server *s)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -242,7 +246,17 @@ void client_open(struct client *c, const struct server *s)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	err = s->port ? connect(c->fd, (struct sockaddr *)&in, sizeof(in))
 		      : connect(c->fd, (struct sockaddr *)&un, sizeof(un));
-	if (err)
+	if (err) {
+		err = errno;
+		close(c->fd);
+		errno = err;
+	}
+	return err == 0;
+}
+
+void client_open(struct client *c, const struct server *s)
+{
+	if (!client_try_open(c, s))
 		FAIL("cannot connect: %s", strerror(errno));
 }
 
@@ -250,6 +264,7 @@ void client_close(struct client *c)
 {
 	close(c->fd);
 	free(c->in);
+	free(c->reply);
 	*c = (struct client){ .fd = -1 };
 }
 
@@ -348,7 +363,6 @@ static ssize_t read_more(struct client *c)
 
 const char *hear(struct client *c, size_t *len)
 {
-	static char *reply;
 	size_t end;
 
 	while ((end = reply_end(c->in ? c->in : "", c->at, c->len)) == 0) {
@@ -357,15 +371,15 @@ const char *hear(struct client *c, size_t *len)
 		if (n <= 0)
 			FAIL("no reply came: %s", n ? strerror((int)-n) : "the server closed");
 	}
-	free(reply);
-	reply = malloc(end - c->at + 1);
-	CHECK(reply != NULL);
-	memcpy(reply, c->in + c->at, end - c->at);
-	reply[end - c->at] = '\0';
+	free(c->reply);
+	c->reply = malloc(end - c->at + 1);
+	CHECK(c->reply != NULL);
+	memcpy(c->reply, c->in + c->at, end - c->at);
+	c->reply[end - c->at] = '\0';
 	if (len)
 		*len = end - c->at;
 	c->at = end;
-	return reply;
+	return c->reply;
 }
 
 void ask(struct client *c, const char *line, const char *reply)

@@ -26,13 +26,16 @@ struct server {
 	char path[100];
 };
 
-/* Starts `weft kv --port 0` with more arguments, ended by NULL, and waits until it
- * listens. It dies with the test. */
+/* Starts weft with these arguments, of which "kv" is the first and NULL the end, and
+ * `--port 0`, and waits until it listens. It dies with the test. */
 void server_start(struct server *s, const char *const *args);
-#define SERVER_START(s, ...) server_start((s), (const char *const[]){ __VA_ARGS__, NULL })
+#define SERVER_START(s, ...) server_start((s), (const char *const[]){ "kv", ##__VA_ARGS__, NULL })
 
 /* Starts redis-server on a socket in the scratch folder: false if there is none. */
 bool redis_start(struct server *s);
+
+/* The path of the program under test. */
+extern const char *const weft_program;
 
 /* Runs a program to its end: its exit code, or 128 + its signal; what it wrote (unless
  * NULL) to both outputs. */
@@ -40,6 +43,8 @@ int run(struct buf *said, const char *const *argv);
 
 /* Waits for the end: its exit code, or 128 + the signal that ended it. */
 int server_wait(struct server *s);
+/* The same for any child. */
+int child_wait(pid_t pid);
 /* Sends SIGTERM and waits: 0 is checked. */
 void server_stop(struct server *s);
 /* Waits for a line on standard error that contains `text`. */
@@ -54,9 +59,11 @@ struct client {
 	int fd;
 	char *in; /* [at, len) was read and not yet asked for */
 	size_t at, len, room;
+	char *reply; /* that was heard last */
 };
 
 void client_open(struct client *c, const struct server *s);
+bool client_try_open(struct client *c, const struct server *s); /* false: nobody listens */
 void client_close(struct client *c);
 /* Closes with a reset. */
 void client_reset(struct client *c);

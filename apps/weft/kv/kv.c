@@ -203,7 +203,9 @@ static bool parse_size(const char *text, size_t *out)
 	if (end == text || *text == '-' || errno)
 		return false;
 	for (const char *units = "kmg"; *end && *units; units++) {
-		n = n > SIZE_MAX / 1024 ? 0 : n * 1024;
+		if (n > SIZE_MAX / 1024)
+			return false;
+		n *= 1024;
 		if ((*end | 0x20) == *units) {
 			end++;
 			break;
