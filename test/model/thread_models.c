@@ -382,7 +382,7 @@ static void try_recv_one(void *arg)
 {
 	int value;
 
-	(void)weft_chan_try_recv(arg, &value);
+	(void)!weft_chan_try_recv(arg, &value);
 }
 
 static void length_is_possible(void *arg)
