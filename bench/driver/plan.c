@@ -11,6 +11,9 @@ const struct bench plan_benches[] = {
 	{ "par_for", "ns/element", "an array of doubles scaled in place" },
 	{ "par_reduce", "ns/element", "an array of doubles summed up" },
 	{ "sum", "ms", "SHA-256 of all files of a tree, warm cache" },
+	{ "sleepers", "ms", "a million tasks that sleep for 1 to 1,000 ms" },
+	{ "sleepers_memory", "MiB", "the same, and its peak of memory" },
+	{ "timers", "ns/round", "messages to and fro on one worker, with time-outs and without" },
 	{ "model", "runs/s", "runs of the model checker, some 100 steps each" },
 	{ NULL, NULL, NULL },
 };
@@ -43,6 +46,10 @@ const struct bench_case plan_cases[] = {
 	{ "par_reduce", "2000", 0, false },
 	{ "sum", "tree", 0, false },
 	{ "sum", "large", 0, false },
+	{ "sleepers", "1e6", 0, false },
+	{ "sleepers_memory", "1e6", 0, false },
+	{ "timers", "recv_timeout", 1, false },
+	{ "timers", "recv_plain", 1, false },
 	{ "model", "steps100", 1, false },
 	{ NULL, NULL, 0, false },
 };
@@ -89,6 +96,18 @@ const struct subject plan_subjects[] = {
 	  .ordered = true },
 	{ "sum", "xargs-P", SUBJECT_PLAIN,
 	  .command = FILES "xargs -0 -n $BATCH -P $WORKERS sha256sum" },
+
+	{ "sleepers", "weft", SUBJECT_WEFT, .program = "weft-sleepers" },
+	{ "sleepers", "tokio", SUBJECT_PEER, .program = "tokio" },
+	{ "sleepers", "go", SUBJECT_PEER, .program = "go" },
+
+	{ "sleepers_memory", "weft", SUBJECT_WEFT, .program = "weft-sleepers" },
+	{ "sleepers_memory", "tokio", SUBJECT_PEER, .program = "tokio" },
+	{ "sleepers_memory", "go", SUBJECT_PEER, .program = "go" },
+
+	{ "timers", "weft", SUBJECT_WEFT, .program = "weft-timers" },
+	{ "timers", "tokio", SUBJECT_PEER, .program = "tokio" },
+	{ "timers", "go", SUBJECT_PEER, .program = "go" },
 
 	{ "model", "weft", SUBJECT_WEFT, .program = "weft-model" },
 	{ NULL, NULL, SUBJECT_PLAIN, .program = NULL },

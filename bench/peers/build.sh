@@ -122,6 +122,7 @@ crate rayon rayon librust-rayon-dev
 crate crossbeam crossbeam-channel librust-crossbeam-channel-dev
 crate flume flume librust-flume-dev
 crate parking_lot parking_lot librust-parking-lot-dev
+crate tokio tokio librust-tokio-dev
 crate std '' ''
 printf 'peers   built:%s\n' "${built:- none}"
 [ -z "$missing" ] || printf 'peers   not built:%s\n' "$missing"

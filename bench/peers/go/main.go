@@ -203,8 +203,11 @@ func main() {
 		return
 	}
 	measure := map[string]func(string) (float64, string, error){
-		"channel": channelMeasure,
-		"mutex":   mutexMeasure,
+		"channel":         channelMeasure,
+		"mutex":           mutexMeasure,
+		"sleepers":        sleepersMeasure,
+		"sleepers_memory": sleepersMemoryMeasure,
+		"timers":          timersMeasure,
 	}[os.Args[1]]
 	if measure == nil {
 		fmt.Printf("skip there is no Go peer for %s\n", os.Args[1])

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//! Peer: tokio.
+
+#[path = "../../subject.rs"]
+mod subject;
+
+use std::time::{Duration, Instant};
+use subject::{Answer, Args};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{channel, Receiver, Sender};
+use tokio::time::{sleep, timeout};
+
+const SLEEPERS: u64 = 1_000_000;
+const ROUNDS_MOST: u64 = 20_000_000;
+
+fn on_workers(workers: usize) -> Result<Runtime, String> {
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_time()
+        .build()
+        .map_err(|e| e.to_string())
+}
+
+fn on_one() -> Result<Runtime, String> {
+    Builder::new_current_thread().enable_time().build().map_err(|e| e.to_string())
+}
+
+/// Whether it woke early.
+async fn sleeper(i: u64) -> bool {
+    let until = Instant::now() + Duration::from_millis(i % 1000 + 1);
+    sleep(until.saturating_duration_since(Instant::now())).await;
+    Instant::now() < until
+}
+
+/// The peak of the process's resident memory, in MiB.
+fn peak() -> Result<f64, String> {
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).ok_or("no VmHWM")?;
+    let kib = line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok());
+    kib.map(|k| k / 1024.0).ok_or_else(|| "VmHWM is no number".into())
+}
+
+fn sleepers(args: &Args) -> Answer {
+    if args.case != "1e6" {
+        return subject::no_case(args);
+    }
+    let runtime = on_workers(args.workers)?;
+    let start = Instant::now();
+    let early = runtime.block_on(async {
+        tokio::spawn(async {
+            let tasks: Vec<_> = (0..SLEEPERS).map(|i| tokio::spawn(sleeper(i))).collect();
+            let mut early = 0;
+            for task in tasks {
+                early += task.await.map_or(1, u64::from);
+            }
+            early
+        })
+        .await
+        .unwrap_or(SLEEPERS)
+    });
+    let took = start.elapsed();
+    if early > 0 {
+        return Err(format!("{} woke early", early));
+    }
+    match args.bench.as_str() {
+        "sleepers" => Ok((subject::nanos(took) / 1e6, "ms")),
+        _ => Ok((peak()?, "MiB")),
+    }
+}
+
+async fn receive(rx: &mut Receiver<u64>, timed: bool) -> Option<u64> {
+    if timed {
+        timeout(Duration::from_millis(1000), rx.recv()).await.ok()?
+    } else {
+        rx.recv().await
+    }
+}
+
+async fn answer(mut rx: Receiver<u64>, tx: Sender<u64>, rounds: u64, timed: bool) -> Option<()> {
+    for _ in 0..rounds {
+        let value = receive(&mut rx, timed).await?;
+        tx.send(value + 1).await.ok()?;
+    }
+    Some(())
+}
+
+async fn ask(rounds: u64, timed: bool) -> Option<u64> {
+    let (there, there_rx) = channel(1);
+    let (back, mut back_rx) = channel(1);
+    let other = tokio::spawn(answer(there_rx, back, rounds, timed));
+    let mut value = 0;
+    for _ in 0..rounds {
+        there.send(value).await.ok()?;
+        value = receive(&mut back_rx, timed).await?;
+    }
+    other.await.ok()??;
+    Some(value)
+}
+
+fn play(runtime: &Runtime, rounds: u64, timed: bool) -> Result<Duration, String> {
+    let start = Instant::now();
+    let game = async move { tokio::spawn(ask(rounds, timed)).await.ok().flatten() };
+    match runtime.block_on(game) {
+        Some(value) if value == rounds => Ok(start.elapsed()),
+        _ => Err("a message was lost, or came too late".into()),
+    }
+}
+
+fn timers(args: &Args) -> Answer {
+    let timed = match args.case.as_str() {
+        "recv_timeout" => true,
+        "recv_plain" => false,
+        _ => return subject::no_case(args),
+    };
+    let runtime = on_one()?;
+    let small = ROUNDS_MOST / 50;
+    let rounds = subject::count(small, play(&runtime, small, timed)?, ROUNDS_MOST, 1);
+    let took = play(&runtime, rounds, timed)?;
+    Ok((subject::nanos(took) / rounds as f64, "ns/round"))
+}
+
+fn measure(args: &Args) -> Answer {
+    match args.bench.as_str() {
+        "sleepers" | "sleepers_memory" => sleepers(args),
+        "timers" => timers(args),
+        _ => subject::no_case(args),
+    }
+}
+
+fn main() {
+    subject::main(measure);
+}
