@@ -69,6 +69,7 @@ static int64_t fd_try_read(struct fd_conn *c, const weft_iovec *pieces, int coun
 static int64_t fd_read(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
 {
 	struct fd_conn *c = of(conn);
+	const bool edge = weft__pollee_take(c->pollee, WEFT__TO_READ);
 	const uint32_t edges = weft__pollee_edges(c->pollee);
 	bool empty;
 	int64_t n;
@@ -80,14 +81,15 @@ static int64_t fd_read(weft_conn *conn, const weft_iovec *pieces, int count, siz
 		weft__pollee_in_vain(c->pollee, WEFT__TO_READ);
 	else if (empty)
 		weft__pollee_drained(c->pollee, edges);
-	else
-		weft__pollee_pass_on(c->pollee, WEFT__TO_READ);
+	else if (edge)
+		weft__pollee_give(c->pollee, WEFT__TO_READ);
 	return n;
 }
 
 static int64_t fd_write(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
 {
 	struct fd_conn *c = of(conn);
+	const bool edge = weft__pollee_take(c->pollee, WEFT__TO_WRITE);
 	int64_t n;
 
 	(void)size;
@@ -95,8 +97,8 @@ static int64_t fd_write(weft_conn *conn, const weft_iovec *pieces, int count, si
 			 : weft__fd_write(c->fd, pieces, count);
 	if (n == -EAGAIN)
 		weft__pollee_in_vain(c->pollee, WEFT__TO_WRITE);
-	else
-		weft__pollee_pass_on(c->pollee, WEFT__TO_WRITE);
+	else if (edge)
+		weft__pollee_give(c->pollee, WEFT__TO_WRITE);
 	return n;
 }
 

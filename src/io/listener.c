@@ -226,24 +226,36 @@ static int rest(weft_listener *listener, int *ms, int64_t deadline)
 	return err;
 }
 
+/* One try. Where it did not find the backlog empty, there may be another connection,
+ * for another who waits. */
+static int fd_try_accept(struct fd_listener *l)
+{
+	const bool edge = weft__pollee_take(l->pollee, WEFT__TO_READ);
+	int fd = weft__socket_accept(l->fd);
+
+	if (fd == -EAGAIN)
+		weft__pollee_in_vain(l->pollee, WEFT__TO_READ);
+	else if (edge)
+		weft__pollee_give(l->pollee, WEFT__TO_READ);
+	return fd;
+}
+
 /* Until there is one: a descriptor, or why accept ends. */
 static int fd_await(struct fd_listener *l, int64_t deadline)
 {
 	int ms = REST_FIRST;
 
 	for (;;) {
-		int fd = weft__socket_accept(l->fd), err = 0;
+		int fd = fd_try_accept(l), err = 0;
 
 		if (fd >= 0)
 			return fd;
-		if (fd == -EAGAIN) {
-			weft__pollee_in_vain(l->pollee, WEFT__TO_READ);
+		if (fd == -EAGAIN)
 			err = weft__pollee_wait(l->pollee, WEFT__TO_READ, deadline, 0);
-		} else if (is_shortage(fd)) {
+		else if (is_shortage(fd))
 			err = rest(&l->base, &ms, deadline);
-		} else if (!is_its_own(fd)) {
+		else if (!is_its_own(fd))
 			err = fd;
-		}
 		if (err < 0)
 			return err;
 	}
@@ -255,8 +267,6 @@ static int fd_accept(weft_listener *listener, weft_conn **out, int64_t deadline)
 	int fd = fd_await(l, deadline), err;
 
 	*out = NULL;
-	/* Whoever leaves, there may be another connection, and another who waits. */
-	weft__pollee_pass_on(l->pollee, WEFT__TO_READ);
 	if (fd < 0)
 		return fd;
 	weft__budget_spend();

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "io/pairs_test.h"
+#include "rt/poller.h"
 #include "team_test.h"
 #include "weft/cancel.h"
 #include "weft/fiber.h"
@@ -357,6 +358,35 @@ TEST(net_readers_share_a_connection)
 	}
 }
 
+static void read_once(void *arg, int index)
+{
+	struct sharing *s = arg;
+	char byte;
+
+	(void)index;
+	CHECK_EQ(weft_conn_read(s->conn, &byte, 1), 1);
+	weft_add_relaxed(&s->bytes, 1);
+}
+
+/* One edge, bytes for three, each of whom reads once and leaves. */
+TEST(net_reader_that_leaves_passes_on_what_is_there)
+{
+	for (int i = 0; i < 30; i++) {
+		struct team team = { .count = 0 };
+		struct sharing s = { .conn = NULL };
+		weft_conn *w;
+
+		make_pair(i % KINDS, &s.conn, &w);
+		team_add(&team, 3, read_once, &s);
+		weft_yield();
+		CHECK_EQ(weft_conn_write(w, "abc", 3), 0);
+		await_u32(&s.bytes, 3);
+		team_join(&team);
+		weft_conn_close(w);
+		weft_conn_close(s.conn);
+	}
+}
+
 /* ---- copying ------------------------------------------------------------------------ */
 
 static int echo_stream(void *arg)
@@ -497,4 +527,34 @@ TEST(net_select_takes_who_is_ready)
 		weft_conn_close(b[i]);
 	}
 	weft_listener_close(listener);
+}
+
+/* What a select has seen can be read, though the poller has not been asked since, and the
+ * last read had emptied the stream. */
+TEST(net_select_knows_before_the_poller)
+{
+	struct weft__poller *poller;
+	weft_conn *r, *w;
+	char buffer[16];
+
+	CHECK_EQ(weft__poller_open(&poller, WEFT__REACTOR_AUTO), 0);
+	for (int kind = 0; kind < KINDS; kind++) {
+		make_pair(kind, &r, &w);
+		weft__poller_own(poller);
+		CHECK_EQ(weft_conn_read_until(r, buffer, sizeof(buffer), 0), -ETIMEDOUT);
+		while (weft__poller_wait(poller, 0) > 0)
+			continue;
+		for (int i = 0; i < 20; i++) {
+			weft_case c = weft_case_conn(r, WEFT_READABLE);
+
+			CHECK_EQ(weft_select_try(&c, 1), -EAGAIN);
+			CHECK_EQ(weft_conn_write(w, "x", 1), 0);
+			CHECK_EQ(weft_select_try(&c, 1), 0);
+			CHECK_EQ(weft_conn_read_until(r, buffer, sizeof(buffer), 0), 1);
+		}
+		weft_conn_close(r);
+		weft_conn_close(w);
+		weft__poller_own(NULL);
+	}
+	weft__poller_close(poller);
 }

@@ -3,8 +3,8 @@
  * Connections of the simulated network: a link between two ends, with a stream in each
  * direction.
  *
- * What is written becomes a segment with the moment at which it arrives, never before
- * the one in front of it. It is read from then on, unless one of the hosts is cut off
+ * What is written becomes a segment with the moment at which it arrives, and it waits
+ * behind the one in front of it. It is read from then on, unless one of the hosts is cut off
  * just then. The end of a stream is a segment without bytes. A reset takes effect for
  * both ends at once, and what was under way is lost.
  */
@@ -26,10 +26,9 @@ struct segment {
 struct stream {
 	struct weft__sim_link *link;
 	struct weft__list segments;
-	size_t bytes;   /* under way */
-	int64_t newest; /* arrives */
-	bool ended;     /* by its writer */
-	bool unwanted;  /* its reader has gone */
+	size_t bytes;  /* under way */
+	bool ended;    /* by its writer */
+	bool unwanted; /* its reader has gone */
 	weft_waitq readers, writers;
 	struct weft__sim_spot readable, writable;
 };
@@ -135,9 +134,6 @@ static bool stream_send(struct stream *s, const weft_iovec *pieces, size_t size)
 	segment->begin = 0;
 	segment->size = size;
 	segment->arrives = weft__time_add(weft_now(), weft__sim_delay(s->link->sim));
-	if (segment->arrives < s->newest)
-		segment->arrives = s->newest;
-	s->newest = segment->arrives;
 	s->bytes += size;
 	weft__list_push_back(&s->segments, &segment->node);
 	weft__sim_changed(&s->readers);

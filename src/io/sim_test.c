@@ -95,6 +95,32 @@ TEST(sim_is_a_network)
 
 /* ---- time --------------------------------------------------------------------------- */
 
+static int connect_some_day(void *arg)
+{
+	return weft_connect(arg, "sim:server:2");
+}
+
+/* Who connects to a host that is cut off is connected when it is there again. */
+static void heal_later(weft_sim *sim)
+{
+	weft_listener *listener;
+	weft_conn *a, *b;
+	weft_fiber *fiber;
+	int result;
+
+	CHECK_EQ(weft_listen(&listener, "sim:server:2", NULL), 0);
+	weft_sim_cut(sim, "server");
+	CHECK_EQ(weft_fiber_spawn(&fiber, connect_some_day, &a, NULL), 0);
+	CHECK_EQ(weft_accept_until(listener, &b, weft_after_s(3600)), -ETIMEDOUT);
+	weft_sim_heal(sim, "server");
+	CHECK_EQ(weft_accept_until(listener, &b, weft_after_s(3600)), 0);
+	CHECK_EQ(weft_fiber_join(fiber, &result), 0);
+	CHECK_EQ(result, 0);
+	weft_conn_close(a);
+	weft_conn_close(b);
+	weft_listener_close(listener);
+}
+
 static int delays(void *arg)
 {
 	const weft_sim_opts opts = { .delay_least = 3 * WEFT_SECOND,
@@ -130,6 +156,7 @@ static int delays(void *arg)
 	CHECK_EQ(weft_now(), deadline);
 	weft_conn_close(a);
 	weft_conn_close(b);
+	heal_later(sim);
 	weft_sim_close(sim);
 	return 0;
 }

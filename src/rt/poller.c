@@ -231,12 +231,9 @@ void weft__pollee_edge(struct weft__pollee *pollee, unsigned how)
 			   how & WEFT__HUNG_UP ? ENDED : 0);
 }
 
-void weft__pollee_pass_on(struct weft__pollee *pollee, int side)
+void weft__pollee_give(struct weft__pollee *pollee, int side)
 {
-	weft_waitq *q = &pollee->queue[side];
-
-	if (WEFT_UNLIKELY(weft_load_relaxed(&q->word) & ~(EDGE | ENDED)))
-		queue_edge(q, false, 0);
+	queue_edge(&pollee->queue[side], false, 0);
 }
 
 void weft__pollee_in_vain(struct weft__pollee *pollee, int side)
@@ -394,17 +391,16 @@ static bool is_registered(const struct weft__pollee *pollee)
 	return weft_load_acquire(&pollee->registered); /* poller.2 */
 }
 
-/* Takes the edge; a notified party was given it. Who finds that its poller has gone
- * meanwhile goes back, too, to register anew. */
+/* Leaves the edge to the try; a notified party was given it, and puts it there. Who finds
+ * that its poller has gone meanwhile goes back, too, to register anew. */
 static bool edge_attempt(weft_case *c)
 {
 	weft_waitq *q = case_queue(c);
-	uintptr_t word = weft_load_relaxed(&q->word);
 
 	c->result = 0;
-	if (word & EDGE)
-		weft_and_acq_rel(&q->word, ~EDGE);
-	return c->notified || (word & (EDGE | ENDED)) || !is_registered(c->object);
+	if (c->notified)
+		weft_or_acq_rel(&q->word, EDGE);
+	return (weft_load_acquire(&q->word) & (EDGE | ENDED)) || !is_registered(c->object);
 }
 
 static bool edge_enqueue(weft_case *c)
@@ -456,15 +452,13 @@ int weft__pollee_wait(struct weft__pollee *pollee, int side, int64_t deadline, u
 static bool ready_attempt(weft_case *c)
 {
 	struct weft__pollee *pollee = c->object;
-	const unsigned wanted = c->need == WEFT__TO_READ ? WEFT__READABLE : WEFT__WRITABLE;
-	weft_waitq *q = case_queue(c);
-	bool edge = c->notified;
+	const int side = (int)c->need;
+	const bool edge = weft__pollee_take(pollee, side) || c->notified;
 
-	if (weft_load_relaxed(&q->word) & EDGE)
-		edge |= (weft_and_acq_rel(&q->word, ~EDGE) & EDGE) != 0;
-	c->result = weft__fd_ready(pollee->fd, wanted);
+	c->result = weft__fd_ready(pollee->fd,
+				   side == WEFT__TO_READ ? WEFT__READABLE : WEFT__WRITABLE);
 	if (c->result == 0) {
-		weft__pollee_in_vain(pollee, (int)c->need);
+		weft__pollee_in_vain(pollee, side);
 		c->result = weft__pollee_register(pollee);
 		return c->result < 0;
 	}
@@ -472,9 +466,9 @@ static bool ready_attempt(weft_case *c)
 		c->result = 0;
 		/* The edge of what is there may be on its way only. */
 		weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
-		if (edge)
-			queue_edge(q, false, 0);
 	}
+	if (edge)
+		weft__pollee_give(pollee, side);
 	return true;
 }
 

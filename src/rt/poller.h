@@ -15,9 +15,10 @@
  *   A  EDGE    something changed since it was cleared, and nobody has come to see
  *   B  ENDED   sticky: peer's end or hang-up seen. A try is always worth it
  *
- * Who wants to wait clears EDGE *before* it tries again, so that an edge that comes
- * after the try is seen. An edge goes to one party, which passes the chance on if it
- * leaves without a try, or when the try succeeded and others are queued.
+ * An edge is a permit to try, and a duty: who takes it before a try has either seen that
+ * there is nothing (more), or gives it back, to one who waits or for whoever comes next.
+ * It is taken before the try, so that an edge that comes after it is seen. A wait ends
+ * with the edge still there, for the try that follows.
  *
  * `edges` spares the second try, the one that says -EAGAIN: a read from a stream
  * that returned less than was asked for has emptied it, so that unless an edge has
@@ -118,8 +119,18 @@ weft_case weft__pollee_case(struct weft__pollee *pollee, int side);
 /* A try after the wait said -EAGAIN once more: an end that was seen was none. */
 void weft__pollee_in_vain(struct weft__pollee *pollee, int side);
 
-/* A try succeeded: if others are queued, one of them may try. */
-void weft__pollee_pass_on(struct weft__pollee *pollee, int side);
+/* Around each try. Take the edge, if there is one, before it; give it back after a try
+ * that may have left something for others, so that one of them comes. Whoever has taken
+ * an edge and says nothing has seen that there is no more. */
+static inline bool weft__pollee_take(struct weft__pollee *pollee, int side)
+{
+	weft_waitq *q = &pollee->queue[side];
+
+	return (weft_load_relaxed(&q->word) & WEFT__A) &&
+	       (weft_and_acq_rel(&q->word, ~(uintptr_t)WEFT__A) & WEFT__A);
+}
+
+void weft__pollee_give(struct weft__pollee *pollee, int side);
 
 /* Around a read from a stream that ends early only where the stream is empty: the
  * count before it, and after a short one the mark. */

@@ -216,6 +216,27 @@ TEST(poller_chance_of_one_that_leaves_goes_on)
 	poller_end(poller);
 }
 
+/* A future that is notified promises nothing: the edge is there for others, too. */
+TEST(poller_edge_outlives_a_future)
+{
+	struct weft__poller *poller = poller_mine();
+	struct weft__pollee *pollee;
+	struct puppet p;
+	int fd[2];
+
+	pair(fd);
+	pollee = weft__pollee_new(fd[0]);
+	puppet_init(&p, false);
+	CHECK_EQ(puppet_wait(&p, weft__pollee_case(pollee, WEFT__TO_READ)), -EAGAIN);
+	CHECK_EQ(write(fd[1], "x", 1), 1);
+	step_until_woken(poller, &p, 1);
+	CHECK_EQ(weft__pollee_wait(pollee, WEFT__TO_READ, 0, 0), 0);
+	CHECK_EQ(puppet_next(&p), 0);
+	weft__pollee_close(pollee, true);
+	close(fd[1]);
+	poller_end(poller);
+}
+
 /* The end of a stream is worth a try for everybody, for ever. */
 TEST(poller_end_wakes_all_and_stays)
 {
@@ -289,13 +310,15 @@ static void read_bytes(void *arg, int index)
 
 	(void)index;
 	for (;;) {
+		const bool edge = weft__pollee_take(s->pollee, WEFT__TO_READ);
 		ssize_t n = read(s->pollee->fd, &byte, 1);
 
 		if (n == 0)
 			return;
 		if (n == 1) {
 			weft_add_relaxed(&s->bytes, 1);
-			weft__pollee_pass_on(s->pollee, WEFT__TO_READ);
+			if (edge)
+				weft__pollee_give(s->pollee, WEFT__TO_READ);
 			continue;
 		}
 		CHECK_EQ(errno, EAGAIN);
