@@ -28,6 +28,8 @@ static const struct chapter {
 	{ "shared", "Shared state: a table under a few mutexes", tour_shared, true },
 	{ "parallel", "Parallelism: fork-join and parallel reduction", tour_parallel, true },
 	{ "sum", "weft sum: walker, channel, pool, channel, printer", tour_sum, false },
+	{ "async", "Async I/O: fibers for thousands of connections, and for weft kv", tour_async,
+	  false },
 };
 enum { CHAPTERS = sizeof(chapters) / sizeof(chapters[0]) };
 
@@ -219,7 +221,7 @@ static int run(int argc, char **argv)
 
 const struct command command_tour = {
 	.name = "tour",
-	.arguments = "[threads | messages | shared | parallel | sum]",
+	.arguments = "[threads | messages | shared | parallel | sum | async]",
 	.summary = "Shows Weft at work on files of this machine, verified and timed",
 	.help = "Each chapter does a piece of work with Weft and in the plain way, compares the\n"
 		"results, and prints medians of alternating runs. Exit code 1 when a result is\n"

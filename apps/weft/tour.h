@@ -50,6 +50,7 @@ int tour_messages(struct tour *t, struct tour_block *b);
 int tour_shared(struct tour *t, struct tour_block *b);
 int tour_parallel(struct tour *t, struct tour_block *b);
 int tour_sum(struct tour *t, struct tour_block *b);
+int tour_async(struct tour *t, struct tour_block *b);
 
 /* Runs both ways alternately, `runs` times each, or fewer on a machine where that
  * takes long: medians in nanoseconds. Ends with the first error and returns it. */

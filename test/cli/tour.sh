@@ -23,10 +23,11 @@ is "tour: exit code" "$(code "$WEFT" tour)" 0
 ms=$(($(now_ms) - from))
 cat out
 silent "tour" err
-is "blocks" "$(grep -c '^  did ' out)" 5
-is "verified" "$(grep -c '^  verified ' out)" 5
-is "speeds" "$(grep -c '^  speed .*times as fast' out)" 5
-says "the last line" out '^5 of 5 chapters verified'
+is "blocks" "$(grep -c '^  did ' out)" 6
+is "verified" "$(grep -c '^  verified ' out)" 6
+is "speeds" "$(grep -c '^  speed .*times as fast' out)" 6
+says "async" out 'over [0-9,]* connections at a time'
+says "the last line" out '^6 of 6 chapters verified'
 if grep -q "$(printf '\033')" out; then fail "colours without a terminal"; else pass; fi
 [ "$ms" -lt 60000 ] && pass || fail "the tour took $ms ms"
 is "tour to a full disk: exit code" "$("$WEFT" tour threads >/dev/full 2>err; echo $?)" 1
