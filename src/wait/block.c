@@ -24,6 +24,10 @@
 
 #include "base/time.h"
 
+/* The loop is compiled twice: for any number of cases, and for one, where the number is
+ * a constant and the loops over it go away. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* A look that succeeds, then a try that fails: others are faster. Queue up. */
 enum { SPIN_ROUNDS = 3 };
 
@@ -35,7 +39,7 @@ static bool cancel_attempt(weft_case *c)
 /* The indices 0 .. count-1 in the `order` fields: as they are, or shuffled
  * (Fisher and Yates, inside out). A rotation would favour the case after one
  * that is seldom ready. */
-static void cases_order(struct weft__parker *parker, weft_case *cases, int count, unsigned flags)
+INLINE void cases_order(struct weft__parker *parker, weft_case *cases, int count, unsigned flags)
 {
 	for (int i = 0; i < count; i++) {
 		int j = i;
@@ -56,10 +60,9 @@ static bool case_try(weft_case *c)
 }
 
 /* Tries the notified case, then the others; the index or -1. */
-static int cases_try(const struct weft__wait *w, int notified)
+INLINE int cases_try(const struct weft__wait *w, int count, int notified)
 {
 	weft_case *cases = w->cases;
-	const int count = w->count;
 	const int first = w->biased ? -1 : notified;
 
 	if (first >= 0 && case_try(&cases[first]))
@@ -74,7 +77,7 @@ static int cases_try(const struct weft__wait *w, int notified)
 }
 
 /* The party leaves: chances that it was given and did not take go on. */
-static void cases_settle(weft_case *cases, int count)
+INLINE void cases_settle(weft_case *cases, int count)
 {
 	for (int i = 0; i < count; i++) {
 		weft_case *c = &cases[i];
@@ -87,8 +90,8 @@ static void cases_settle(weft_case *cases, int count)
 	}
 }
 
-void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_case *cases,
-		     int count, unsigned flags)
+INLINE void wait_init(struct weft__wait *w, struct weft__parker *parker, weft_case *cases,
+		      int count, unsigned flags)
 {
 	weft_token *ambient = flags & WEFT__UNCANCELLABLE ? NULL : parker->ambient;
 
@@ -116,15 +119,21 @@ void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_cas
 	cases_order(parker, cases, count, flags);
 }
 
-/* The k-th case in this round's order; the cancellation comes last. */
-static weft_case *wait_case(struct weft__wait *w, int k)
+void weft__wait_init(struct weft__wait *w, struct weft__parker *parker, weft_case *cases,
+		     int count, unsigned flags)
 {
-	return k < w->count ? &w->cases[w->cases[k].order] : &w->cancel;
+	wait_init(w, parker, cases, count, flags);
 }
 
-void weft__wait_arm(struct weft__wait *w)
+/* The k-th case in this round's order; the cancellation comes last. */
+INLINE weft_case *wait_case(struct weft__wait *w, int count, int k)
 {
-	int total = w->count + w->linked;
+	return k < count ? &w->cases[count == 1 ? 0 : w->cases[k].order] : &w->cancel;
+}
+
+INLINE void wait_arm(struct weft__wait *w, int count)
+{
+	int total = count + w->linked;
 
 	/* Both are published to wakers by the locks of the queues. A future's token
 	 * is its executor's, and may have been woken for another of its waits. */
@@ -133,7 +142,7 @@ void weft__wait_arm(struct weft__wait *w)
 		weft_store_relaxed(&w->sel.parker->token, WEFT__EMPTY);
 	w->found = false;
 	for (w->armed = 0; w->armed < total; w->armed++) {
-		weft_case *c = wait_case(w, w->armed);
+		weft_case *c = wait_case(w, count, w->armed);
 
 		if (!c->source->enqueue(c)) {
 			/* If this fails, another case took effect: just as well. */
@@ -174,17 +183,27 @@ bool weft__wait_cancel(struct weft__wait *w)
 	       weft_cas_acq_rel(&w->sel.won, &open, w->count + 1u); /* win.1 */
 }
 
-void weft__wait_disarm(struct weft__wait *w, uint32_t won)
+INLINE void wait_disarm(struct weft__wait *w, int count, uint32_t won)
 {
 	/* A party that is woken knows that its winner unlinked the case. */
 	int winner = won == WEFT__TIMED_OUT || w->found ? -1 : (int)(won & ~WEFT__NOTIFIED) - 1;
 
 	for (int k = 0; k < w->armed; k++) {
-		weft_case *c = wait_case(w, k);
+		weft_case *c = wait_case(w, count, k);
 
 		if (c->index != winner)
 			c->source->dequeue(c);
 	}
+}
+
+void weft__wait_arm(struct weft__wait *w)
+{
+	wait_arm(w, w->count);
+}
+
+void weft__wait_disarm(struct weft__wait *w, uint32_t won)
+{
+	wait_disarm(w, w->count, won);
 }
 
 /* For one source with a cheap look: spins while nothing is to be had. Gaps leave the
@@ -206,11 +225,11 @@ static bool spin_until_ready(struct weft__parker *parker, const weft_case *c)
 }
 
 /* When one of the cases comes true by the clock; WEFT_NEVER. */
-static int64_t cases_due(const struct weft__wait *w)
+INLINE int64_t cases_due(const struct weft__wait *w, int count)
 {
 	int64_t first = WEFT_NEVER;
 
-	for (int i = 0; i < w->count; i++) {
+	for (int i = 0; i < count; i++) {
 		const weft_case *c = &w->cases[i];
 
 		if (WEFT_UNLIKELY(c->source->due != NULL))
@@ -220,12 +239,14 @@ static int64_t cases_due(const struct weft__wait *w)
 }
 
 /* The loop. */
-static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
+INLINE int wait_run(struct weft__wait *w, int count, int64_t deadline, bool tried)
 {
-	int notified = -1, spins = w->count == 1 ? SPIN_ROUNDS : 0;
+	/* A fiber never spins: there are others to run. */
+	int spins = count == 1 && !w->sel.parker->kind->tracked ? SPIN_ROUNDS : 0;
+	int notified = -1;
 
 	for (;;) {
-		int chosen = tried ? -1 : cases_try(w, notified);
+		int chosen = tried ? -1 : cases_try(w, count, notified);
 		int64_t due;
 		uint32_t won;
 
@@ -239,10 +260,10 @@ static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 		if (spins-- > 0 && spin_until_ready(w->sel.parker, w->cases))
 			continue;
 		spins = 0;
-		weft__wait_arm(w);
-		due = cases_due(w);
+		wait_arm(w, count);
+		due = cases_due(w, count);
 		won = weft__wait_sleep(w, weft__time_min(deadline, due));
-		weft__wait_disarm(w, won);
+		wait_disarm(w, count, won);
 		if (won == WEFT__TIMED_OUT && due < deadline) {
 			notified = -1;
 			continue;
@@ -250,7 +271,7 @@ static int wait_run(struct weft__wait *w, int64_t deadline, bool tried)
 		if (won == WEFT__TIMED_OUT)
 			return -ETIMEDOUT;
 		notified = (int)(won & ~WEFT__NOTIFIED) - 1;
-		if (notified == w->count)
+		if (notified == count)
 			return -ECANCELED;
 		if (!(won & WEFT__NOTIFIED))
 			return notified;
@@ -268,7 +289,7 @@ int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 	/* A mere sleep: nobody ends it early, and it says nothing about other waits. */
 	if (count == 0)
 		parker->spins = 0;
-	chosen = wait_run(&w, deadline, flags & WEFT__TRIED);
+	chosen = wait_run(&w, count, deadline, flags & WEFT__TRIED);
 	if (count == 0)
 		parker->spins = spins;
 	cases_settle(cases, count);
@@ -286,8 +307,8 @@ int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
 	w.one.slot = c->slot;
 	w.one.need = c->need;
 	w.one.result = 0;
-	weft__wait_init(&w, weft__parker_self(), &w.one, 1, flags);
-	err = wait_run(&w, deadline, flags & WEFT__TRIED);
+	wait_init(&w, weft__parker_self(), &w.one, 1, flags);
+	err = wait_run(&w, 1, deadline, flags & WEFT__TRIED);
 	cases_settle(&w.one, 1);
 	return err == 0 ? w.one.result : err;
 }
@@ -312,7 +333,7 @@ static bool poll_collect(struct weft__poll *poll, uint32_t *won)
 	if (*won == 0)
 		return false;
 	for (int k = 0; k < w->armed; k++)
-		wait_case(w, k)->source->dequeue(wait_case(w, k));
+		wait_case(w, w->count, k)->source->dequeue(wait_case(w, w->count, k));
 	poll->armed = false;
 	return true;
 }
@@ -332,7 +353,7 @@ int weft__poll_next(struct weft__poll *poll)
 			if (notified == w->count || !(won & WEFT__NOTIFIED))
 				break;
 		}
-		chosen = cases_try(w, notified);
+		chosen = cases_try(w, w->count, notified);
 		if (chosen >= 0)
 			break;
 		weft__wait_arm(w);
@@ -346,7 +367,7 @@ int weft__poll_next(struct weft__poll *poll)
 
 int64_t weft__poll_due(const struct weft__poll *poll)
 {
-	return poll->armed ? cases_due(&poll->wait) : WEFT_NEVER;
+	return poll->armed ? cases_due(&poll->wait, poll->wait.count) : WEFT_NEVER;
 }
 
 int weft__poll_drop(struct weft__poll *poll)
