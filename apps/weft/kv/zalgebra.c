@@ -112,7 +112,7 @@ static void combine_member(struct kv_call *c, const struct combination *k,
 	int seen = 0;
 
 	for (int i = 0; i < k->keys; i++) {
-		double score;
+		double score = 0;
 
 		if (!score_in(in[i], member, &score))
 			continue;
