@@ -3,6 +3,7 @@
  * Clients that misbehave: slow readers, slow writers, resets, too many of them, too large
  * requests, no descriptors left. The one who does is closed; the others notice nothing.
  */
+/* CTest: on each reactor. */
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>

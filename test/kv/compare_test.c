@@ -5,6 +5,7 @@
  * commands.txt for how a line says that an order is not defined, or that a difference
  * is known: a known one that is no longer there is an error too.
  */
+/* CTest: on each reactor. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

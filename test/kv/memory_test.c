@@ -3,6 +3,7 @@
  * Expiry, of what is asked for and of what nobody asks for, and --maxmemory with each of
  * its policies.
  */
+/* CTest: on each reactor. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  * Publishing between many connections: everybody gets what they subscribed to, whole, in
  * the order of each publisher, while others come and go.
  */
+/* CTest: on each reactor. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * counters add up, and who watched what changed starts again. The keys lie in different
  * shards.
  */
+/* CTest: on each reactor. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
