@@ -41,8 +41,8 @@ enum {
 	SLOTS_MOST = WEFT__BOUND(1024, 2),
 	READY_MOST = WEFT__BOUND(64, 1), /* batches */
 	MAP_BITS = 64,
-	COLOURS = 8,
-	COLOUR = WEFT__BOUND(128, 0), /* bytes */
+	COLOURS = 16,
+	COLOUR = WEFT__BOUND(64, 0), /* bytes */
 };
 
 /* For so long a ready batch waits to be needed. */

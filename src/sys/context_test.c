@@ -167,7 +167,7 @@ static void registers_round(struct party *self)
 	for (int i = 0; i < WORDS; i++)
 		in[i] = UINT64_C(0x9e3779b97f4a7c15) *
 			(uint64_t)(self->number * 10000 + self->rounds * 100 + i + 1);
-	/* One switch of three loads no modes, the others do. */
+	/* Two are alike, so that a switch that looks whether modes differ has both ways. */
 	fesetround(self->number == 2 ? FE_UPWARD : FE_TONEAREST);
 	memset(out, 0, sizeof(out));
 	registers_switch(in, out, &self->context, &self->next->context);

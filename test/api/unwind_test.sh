@@ -155,9 +155,9 @@ END {
 	for (at in seen)
 		places++
 	print count + 0 " times, at " places + 0 " instructions, the caller was looked up"
-	if (count < 60 || places < 25)
+	if (count < 60 || places < 20)
 		print "FAIL: these are not three switches"
-	exit bad || count < 60 || places < 25
+	exit bad || count < 60 || places < 20
 }' "$work/said" && exit 0
 echo "gdb said:"
 tail -n 20 "$work/said"

@@ -5,8 +5,8 @@
  * A suspended context is one word, its stack pointer; what a function call
  * preserves lies on its own stack, in the layout below. Signal masks and errno are
  * the thread's and are not looked at. The modes of floating point (rounding, traps,
- * flushing to zero) are the context's own; the sticky exception flags are the
- * thread's, as after any call.
+ * flushing to zero) are the context's own; its sticky exception flags are nobody's, as
+ * after any call.
  *
  * A switch ends in an indirect jump, not in a return: the return address is not the
  * one that the processor's return predictor waits for, and a wrong guess costs three

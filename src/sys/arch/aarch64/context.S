@@ -85,7 +85,7 @@
 	.globl	weft__context_switch
 	.hidden	weft__context_switch
 	.type	weft__context_switch, %function
-	.p2align 4
+	.p2align 6
 weft__context_switch:
 	.cfi_startproc
 	save_registers
