@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/atomic.h>
 
 #include "rig.h"
 
@@ -72,9 +73,9 @@ static void check_received(struct client *c, bool pattern, int channel)
 /* Comes, listens to all, and goes, with and without goodbye. */
 static void *come_and_go(void *arg)
 {
-	const bool *stop = arg;
+	const weft_atomic_bool *stop = arg;
 
-	for (int i = 0; !__atomic_load_n(stop, __ATOMIC_ACQUIRE); i++) {
+	for (int i = 0; !weft_load_relaxed(stop); i++) {
 		struct client c;
 
 		client_open(&c, &server);
@@ -99,7 +100,7 @@ TEST(messages_reach_everybody_whole_and_in_order)
 	static struct client names[BY_NAME], patterns[BY_PATTERN];
 	pthread_t publishers[PUBLISHERS], guest;
 	int numbers[PUBLISHERS] = { 0, 1, 2 };
-	bool stop = false;
+	weft_atomic_bool stop = WEFT_ATOMIC_INIT(false);
 
 	SERVER_START(&server, "--workers", "2");
 	for (int i = 0; i < BY_NAME; i++) {
@@ -121,7 +122,7 @@ TEST(messages_reach_everybody_whole_and_in_order)
 		check_received(&names[i], false, i % CHANNELS);
 	for (int i = 0; i < BY_PATTERN; i++)
 		check_received(&patterns[i], true, 0);
-	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	weft_store_relaxed(&stop, true);
 	pthread_join(guest, NULL);
 	for (int i = 0; i < BY_NAME; i++)
 		client_close(&names[i]);

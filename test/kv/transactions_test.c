@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/atomic.h>
 
 #include "rig.h"
 
@@ -72,7 +73,7 @@ TEST(transactions_are_one_step_for_all_others)
 	server_stop(&server);
 }
 
-static int conflicts;
+static weft_atomic_i32 conflicts;
 
 /* Reads, adds, and writes, if nobody else has written meanwhile. */
 static void *add_if_unchanged(void *arg)
@@ -94,7 +95,7 @@ static void *add_if_unchanged(void *arg)
 		CHECK_STR_EQ(hear(&c, NULL), "+QUEUED\r\n");
 		reply = hear(&c, NULL);
 		if (strcmp(reply, "*-1\r\n") == 0) {
-			__atomic_fetch_add(&conflicts, 1, __ATOMIC_RELAXED);
+			weft_add_relaxed(&conflicts, 1);
 			continue;
 		}
 		CHECK_STR_EQ(reply, "*1\r\n+OK\r\n");
@@ -112,7 +113,7 @@ TEST(watched_counters_add_up)
 	run_all(add_if_unchanged);
 	client_open(&c, &server);
 	CHECK_EQ(ask_int(&c, "INCRBY counter 0"), CLIENTS * (ROUNDS / 3));
-	printf("%d conflicts\n", conflicts);
+	printf("%d conflicts\n", (int)weft_load_relaxed(&conflicts));
 	client_close(&c);
 	server_stop(&server);
 }

@@ -13,7 +13,7 @@
 const char *const kv_policy_names[] = { "noeviction",   "allkeys-lru",     "allkeys-random",
 					"volatile-lru", "volatile-random", NULL };
 
-/* ---- INFO -------------------------------------------------------------------------------- */
+/* ---- INFO -------------------------------------------------------------------------- */
 
 static void info_server(const struct kv_server *server, struct buf *b)
 {
@@ -22,7 +22,8 @@ static void info_server(const struct kv_server *server, struct buf *b)
 	buf_printf(
 		b,
 		"# Server\r\nredis_version:7.0.15\r\nweft_version:%s\r\nredis_mode:standalone\r\n"
-		"process_id:%d\r\ntcp_port:%d\r\nuptime_in_seconds:%lld\r\nio_threads_active:%d\r\n",
+		"process_id:%d\r\ntcp_port:%d\r\nuptime_in_seconds:%lld\r\n"
+		"io_threads_active:%d\r\n",
 		weft_version(), (int)getpid(), server->port, (long long)up,
 		server->config.workers);
 }
@@ -117,7 +118,7 @@ static void info(struct kv_call *c)
 	buf_free(&text);
 }
 
-/* ---- CONFIG, COMMAND ------------------------------------------------------------------------ */
+/* ---- CONFIG, COMMAND --------------------------------------------------------------- */
 
 struct setting {
 	char name[24];
@@ -250,7 +251,7 @@ static void command(struct kv_call *c)
 	}
 }
 
-/* ---- saving and ending -------------------------------------------------------------------------- */
+/* ---- saving and ending ------------------------------------------------------------- */
 
 static void save(struct kv_call *c)
 {

@@ -158,7 +158,8 @@ static void describe(struct buf *b, const struct kv_session *s, const struct kv_
 	if (s == self)
 		buf_printf(
 			b,
-			" idle=0 flags=%s db=0 sub=%zu psub=%zu multi=%zd cmd=client user=default resp=%d",
+			" idle=0 flags=%s db=0 sub=%zu psub=%zu multi=%zd cmd=client user=default "
+			"resp=%d",
 			s->in_multi ? "x" : "N", s->channels.count, s->patterns.count,
 			s->in_multi ? (ssize_t)s->queued : (ssize_t)-1, s->out.protocol);
 	else

@@ -309,22 +309,21 @@ const struct command command_kv = {
 	.name = "kv",
 	.arguments = "[OPTION]...",
 	.summary = "an in-memory store that redis-cli and redis-benchmark can talk to",
-	.help = "  -p, --port PORT            listen there (6379); 0: any free port, which is printed\n"
+	.help = "  -p, --port PORT            listen there (6379); 0: any free one, and print it\n"
 		"  -b, --bind ADDRESS         listen on this address only (127.0.0.1)\n"
 		"  -w, --workers N            threads that serve (one a CPU)\n"
-		"  -m, --maxmemory BYTES      what keys and values may take; k, m, g are understood;\n"
-		"                             0: no limit (the default)\n"
-		"  -e, --maxmemory-policy P   what is done then: noeviction (an error; the default),\n"
+		"  -m, --maxmemory BYTES      of keys and values, with k, m or g; 0: any (0)\n"
+		"  -e, --maxmemory-policy P   what is done then: noeviction (an error; default),\n"
 		"                             allkeys-lru, allkeys-random, volatile-lru,\n"
 		"                             volatile-random\n"
-		"  -s, --save FILE            load it at the start, save to it at the end and on SAVE\n"
+		"  -s, --save FILE            load it first, save to it at the end and on SAVE\n"
 		"  -c, --maxclients N         connections at a time (10000)\n"
 		"  -r, --max-request BYTES    of one request (512m)\n"
 		"  -o, --max-output BYTES     that may wait for a slow subscriber (32m)\n"
-		"  -t, --patience SECONDS     for which a peer may read nothing of its answers (60)\n"
+		"  -t, --patience SECONDS     for which a peer may read none of its answers (60)\n"
 		"\n"
-		"Strings, counters, lists, hashes, sets, sorted sets, expiry, scans, pub/sub, and\n"
-		"transactions, over RESP2 and RESP3. Ctrl-C, or SHUTDOWN, lets answers go out, saves,\n"
-		"and ends with 0; a second Ctrl-C ends at once.\n",
+		"Strings, counters, lists, hashes, sets, sorted sets, expiry, scans, pub/sub,\n"
+		"transactions, over RESP2 and RESP3. Ctrl-C, or SHUTDOWN, lets answers go out,\n"
+		"saves, and ends with 0; a second Ctrl-C ends at once.\n",
 	.run = kv_main,
 };
