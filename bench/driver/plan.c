@@ -11,6 +11,7 @@ const struct bench plan_benches[] = {
 	{ "par_for", "ns/element", "an array of doubles scaled in place" },
 	{ "par_reduce", "ns/element", "an array of doubles summed up" },
 	{ "sum", "ms", "SHA-256 of all files of a tree, warm cache" },
+	{ "switch", "ns/switch", "from one context to another, below all scheduling" },
 	{ "sleepers", "ms", "a million tasks that sleep for 1 to 1,000 ms" },
 	{ "sleepers_memory", "MiB", "the same, and its peak of memory" },
 	{ "timers", "ns/round", "messages to and fro on one worker, with time-outs and without" },
@@ -46,6 +47,8 @@ const struct bench_case plan_cases[] = {
 	{ "par_reduce", "2000", 0, false },
 	{ "sum", "tree", 0, false },
 	{ "sum", "large", 0, false },
+	{ "switch", "pair", 1, true },
+	{ "switch", "ring1000", 1, true },
 	{ "sleepers", "1e6", 0, false },
 	{ "sleepers_memory", "1e6", 0, false },
 	{ "timers", "recv_timeout", 1, false },
@@ -96,6 +99,9 @@ const struct subject plan_subjects[] = {
 	  .ordered = true },
 	{ "sum", "xargs-P", SUBJECT_PLAIN,
 	  .command = FILES "xargs -0 -n $BATCH -P $WORKERS sha256sum" },
+
+	{ "switch", "weft", SUBJECT_WEFT, .program = "weft-switch" },
+	{ "switch", "boost.context", SUBJECT_PEER, .program = "boost.context", .only = "pair" },
 
 	{ "sleepers", "weft", SUBJECT_WEFT, .program = "weft-sleepers" },
 	{ "sleepers", "tokio", SUBJECT_PEER, .program = "tokio" },

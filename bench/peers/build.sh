@@ -73,6 +73,16 @@ compile_tbb() {
 	fi
 }
 
+compile_boost_context() {
+	source=$here/cpp/boost_context.cpp
+	if [ -e /usr/include/boost/context/fiber.hpp ]; then
+		compile boost.context "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra \
+			"$source" -o "$out/boost.context" -lboost_context
+	else
+		lack boost.context "libboost-context-dev is not installed"
+	fi
+}
+
 # crate PEER CRATE PACKAGE: one Rust program, built on a copy of its sources, as
 # cargo writes its lock file beside them - a lock file that an older cargo cannot
 # read, hence made anew each time.
@@ -117,6 +127,7 @@ echo "peers   building into $out"
 compile_c pthread -pthread
 compile_c openmp -fopenmp
 compile_tbb
+compile_boost_context
 compile_go
 crate rayon rayon librust-rayon-dev
 crate crossbeam crossbeam-channel librust-crossbeam-channel-dev
