@@ -171,7 +171,7 @@ static void *set_all(void *arg)
 	(void)arg;
 	client_open(&c, &server);
 	for (int i = 0; i < ROUNDS; i++) {
-		char value[8], wanted[256], *to = wanted;
+		char value[16], wanted[256], *to = wanted;
 		const char *reply;
 
 		snprintf(value, sizeof(value), "%d", 100 + i);
