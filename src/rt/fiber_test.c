@@ -25,7 +25,7 @@ static int wait_event(void *arg)
 	return weft_event_wait(arg);
 }
 
-/* ---- spawn and join ----------------------------------------------------------------------- */
+/* ---- spawn and join ---------------------------------------------------------------- */
 
 static int join_many(void *arg)
 {
@@ -167,7 +167,7 @@ TEST(fiber_ends_while_its_joiner_is_cancelled)
 	rt_run(end_meets_cancel, NULL);
 }
 
-/* ---- detach, select ------------------------------------------------------------------------- */
+/* ---- detach, select ---------------------------------------------------------------- */
 
 struct detached {
 	weft_waitgroup group;
@@ -262,7 +262,7 @@ TEST(fiber_joined_after_it_was_detached_stops_the_program)
 	CHECK_DIES(join_detached, NULL, "nobody owns any more");
 }
 
-/* ---- cancelling one -------------------------------------------------------------------------- */
+/* ---- cancelling one ---------------------------------------------------------------- */
 
 static int cancel_one(void *arg)
 {
@@ -312,7 +312,7 @@ TEST(fiber_can_be_cancelled_as_it_ends)
 	rt_run(cancel_late, NULL);
 }
 
-/* ---- what is its own ---------------------------------------------------------------------------- */
+/* ---- what is its own --------------------------------------------------------------- */
 
 static int keep_errno(void *arg)
 {
@@ -384,7 +384,7 @@ TEST(fiber_knows_its_name_and_number)
 	rt_run(names, NULL);
 }
 
-/* ---- order and turns ------------------------------------------------------------------------------ */
+/* ---- order and turns --------------------------------------------------------------- */
 
 struct turns {
 	int order[6];

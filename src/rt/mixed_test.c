@@ -37,7 +37,7 @@ static void mix(weft_fiber_fn fn, void *arg)
 	rt_stop(runtime);
 }
 
-/* ---- mutex, semaphore, condition variable ---------------------------------------------- */
+/* ---- mutex, semaphore, condition variable ------------------------------------------ */
 
 struct counted {
 	weft_mutex mutex;
@@ -125,7 +125,7 @@ TEST(cond_between_fibers_and_threads)
 	CHECK_EQ(c.count, PARTIES * (ROUNDS / 20));
 }
 
-/* ---- channels --------------------------------------------------------------------------- */
+/* ---- channels ---------------------------------------------------------------------- */
 
 struct traffic {
 	weft_chan *chan;
@@ -209,7 +209,7 @@ TEST(unbounded_channel_between_fibers_and_threads)
 	exchange(WEFT_UNBOUNDED);
 }
 
-/* ---- select over everything ------------------------------------------------------------- */
+/* ---- select over everything -------------------------------------------------------- */
 
 struct bazaar {
 	weft_chan *chans[3]; /* rendezvous, bounded, unbounded */
@@ -284,7 +284,7 @@ TEST(select_between_fibers_and_threads)
 		weft_chan_release(b.chans[i]);
 }
 
-/* ---- cancellation that races with wakes ----------------------------------------------------- */
+/* ---- cancellation that races with wakes -------------------------------------------- */
 
 struct hunt {
 	weft_semaphore permits;
@@ -342,7 +342,7 @@ TEST(cancellation_loses_no_permit)
 	rt_stop(runtime);
 }
 
-/* ---- time-outs that race with wakes ---------------------------------------------------------- */
+/* ---- time-outs that race with wakes ------------------------------------------------ */
 
 struct beat {
 	weft_semaphore to, back;
@@ -409,7 +409,7 @@ TEST(deadline_meets_the_wake_of_a_fiber)
 	rt_stop(runtime);
 }
 
-/* ---- tokens, events, wait groups, threads ------------------------------------------------------ */
+/* ---- tokens, events, wait groups, threads ------------------------------------------ */
 
 struct gate {
 	weft_event event;

@@ -32,7 +32,7 @@ static int echo(void *arg)
 	return *(int *)arg;
 }
 
-/* ---- closing -------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------- */
 
 static int close_waits(void *arg)
 {
@@ -80,7 +80,7 @@ TEST(scope_refuses_what_cannot_be_in_it)
 	rt_run(spawn_wrongly, NULL);
 }
 
-/* ---- errors --------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------ */
 
 static int first_error(void *arg)
 {
@@ -125,7 +125,7 @@ TEST(scope_cancelled_by_its_opener)
 	rt_run(cancel_scope, NULL);
 }
 
-/* ---- deadline and shield ---------------------------------------------------------------------- */
+/* ---- deadline and shield ----------------------------------------------------------- */
 
 static int deadline_passes(void *arg)
 {
@@ -181,7 +181,7 @@ TEST(scope_with_a_shield_lets_fibers_clean_up)
 	rt_run(shielded, NULL);
 }
 
-/* ---- nesting ------------------------------------------------------------------------------------- */
+/* ---- nesting ----------------------------------------------------------------------- */
 
 /* A fiber opens a scope with threads, which open scopes with fibers. */
 static int inner_fibers(void *arg)

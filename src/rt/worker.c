@@ -40,6 +40,7 @@
 #include "base/assert.h"
 #include "rt/overflow.h"
 #include "rt/poller.h"
+#include "rt/ready.h"
 #include "rt/rt.h"
 #include "thread/thread.h"
 
@@ -75,148 +76,6 @@ void weft__rt_worker_forget(void)
 struct weft__poller *weft__rt_worker_poller(struct weft__rt_worker *worker)
 {
 	return worker->poller;
-}
-
-static struct weft__rt_worker *home_of(struct weft_fiber *fiber)
-{
-	return weft_load_relaxed(&fiber->home);
-}
-
-/* ---- making fibers runnable ------------------------------------------------------- */
-
-static void announce(struct weft__rt_worker *w)
-{
-	if (w->shared)
-		weft__idle_announce(&w->runtime->idle);
-}
-
-/* Into the ring, or with half of the ring into the injector. */
-static void ring_push(struct weft__rt_worker *w, struct weft_fiber *fiber)
-{
-	if (!weft__deals_push(&w->ring, &fiber->node, w->shared)) {
-		struct weft__fifo chain = { 0 };
-		unsigned count = weft__deals_take(&w->ring, &chain);
-
-		weft__fifo_push(&chain, &fiber->node);
-		weft__injector_push(&w->runtime->injector, w->index, &chain, count + 1);
-	}
-	announce(w);
-}
-
-static void ready_push(struct weft__rt_worker *w, struct weft_fiber *fiber)
-{
-	weft__fifo_push(&w->ready, &fiber->node);
-	w->ready_count++;
-}
-
-/* A fiber of this home has been woken: by the fiber that runs, or by others. */
-static void woken(struct weft__rt_worker *w, struct weft_fiber *fiber, bool by_current)
-{
-	uint32_t before = weft_load_relaxed(&fiber->parker.token);
-
-	weft_store_relaxed(&fiber->parker.token, WEFT__WOKEN);
-	if (before != WEFT__PARKED)
-		return;
-	if (fiber->timer) {
-		weft__wheel_remove(&w->wheel, fiber->timer);
-		fiber->timer = NULL;
-	}
-	/* One that has not left its stack yet cannot migrate. */
-	if (WEFT_UNLIKELY(fiber->migrate) && fiber != w->current) {
-		weft__list_remove(&fiber->among);
-		ring_push(w, fiber);
-	} else if (by_current && !w->next) {
-		w->next = fiber;
-	} else {
-		ready_push(w, fiber);
-	}
-}
-
-static void inbox_sort(struct weft__rt_worker *w, struct weft__fifo_node *node)
-{
-	struct weft__fifo_node *oldest = NULL;
-
-	while (node) {
-		struct weft__fifo_node *older = node->next;
-
-		node->next = oldest;
-		oldest = node;
-		node = older;
-	}
-	while (oldest) {
-		struct weft__fifo_node *younger = oldest->next;
-
-		woken(w, weft_container_of(oldest, struct weft_fiber, wake), false);
-		oldest = younger;
-	}
-}
-
-static void inbox_look(struct weft__rt_worker *w)
-{
-	if (weft__inbox_filled(&w->inbox))
-		inbox_sort(w, weft__inbox_empty(&w->inbox));
-}
-
-static void fiber_wake(struct weft__parker *parker)
-{
-	struct weft_fiber *fiber = weft_container_of(parker, struct weft_fiber, parker);
-	struct weft__rt_worker *home = home_of(fiber), *w = weft__rt_worker_self();
-
-	if (w == home) {
-		woken(w, fiber, w->current != NULL);
-		return;
-	}
-	if (w)
-		weft__rt_count(&w->counters.wakes);
-	/* Neither the fiber nor, unless it is to be roused, its home is touched again. */
-	if (weft__inbox_push(&home->inbox, &fiber->wake)) {
-		weft__poller_wake(home->poller);
-		weft__leave(&home->roused);
-	}
-}
-
-void weft__rt_worker_cancel(struct weft__rt_worker *w)
-{
-	struct weft__list_node *node = weft__list_first(&w->fibers), *after;
-
-	for (; node; node = after) {
-		struct weft_fiber *fiber = weft_container_of(node, struct weft_fiber, among);
-
-		after = weft__list_next(&w->fibers, node);
-		if (weft_load_relaxed(&fiber->parker.token) == WEFT__PARKED &&
-		    weft__wait_cancel(fiber->parker.wait))
-			woken(w, fiber, false);
-	}
-}
-
-void weft__rt_worker_rouse(struct weft__rt_worker *w)
-{
-	if (weft__inbox_rouse(&w->inbox)) {
-		weft__poller_wake(w->poller);
-		weft__leave(&w->roused);
-	}
-}
-
-void weft__fiber_offer(struct weft__rt_worker *w, struct weft_fiber *fiber)
-{
-	/* Rather than let the ring run over, its fibers go first: what they use is then
-	 * used again by the next ones. */
-	if (w->current && weft__deals_count(&w->ring) >= WEFT__DEALS) {
-		struct weft_fiber *current = w->current;
-
-		weft__fiber_yield(current);
-		w = home_of(current);
-	}
-	ring_push(w, fiber);
-}
-
-void weft__fiber_inject(weft_runtime *runtime, struct weft_fiber *fiber)
-{
-	struct weft__fifo chain = { 0 };
-
-	weft__fifo_push(&chain, &fiber->node);
-	weft__injector_push(&runtime->injector, weft_add_relaxed(&runtime->turn, 1), &chain, 1);
-	weft__idle_announce(&runtime->idle);
 }
 
 /* ---- choosing ---------------------------------------------------------------------- */
@@ -256,14 +115,14 @@ static struct weft_fiber *pick(struct weft__rt_worker *w)
 
 	if (--w->turns < 0)
 		return NULL;
-	inbox_look(w);
+	weft__ready_look(w);
 	if (WEFT_UNLIKELY(w->deterministic))
 		return weft__virtual_pick(w);
 	if (next) {
 		w->next = NULL;
 		if (++w->next_streak < NEXT_STREAK)
 			return next;
-		ready_push(w, next);
+		weft__ready_push(w, next);
 	}
 	w->next_streak = 0;
 	return pick_by_turns(w);
@@ -303,7 +162,7 @@ static bool prepare(struct weft__rt_worker *w, struct weft_fiber *fiber)
 {
 	if (WEFT_LIKELY(weft__list_linked(&fiber->among)))
 		return true;
-	if (home_of(fiber)) { /* it migrates */
+	if (weft__fiber_home(fiber)) { /* it migrates */
 		adopt(w, fiber);
 		return true;
 	}
@@ -350,16 +209,16 @@ static void switch_from(struct weft__rt_worker *w, struct weft_fiber *fiber)
 		enter_root(w);
 		weft__strand_switch(&fiber->strand, &w->root);
 	}
-	settle(home_of(fiber));
+	settle(weft__fiber_home(fiber));
 	weft__errno_set(err);
 }
 
 void weft__fiber_yield(struct weft_fiber *fiber)
 {
-	struct weft__rt_worker *w = home_of(fiber);
+	struct weft__rt_worker *w = weft__fiber_home(fiber);
 
 	/* Not into the ring: one that migrates has not left its stack yet. */
-	ready_push(w, fiber);
+	weft__ready_push(w, fiber);
 	switch_from(w, fiber);
 }
 
@@ -375,7 +234,7 @@ static struct weft_fiber *succeed(struct weft__rt_worker *w, struct weft__stack 
 		*out = next;
 		if (!next)
 			return NULL;
-		if (!WEFT__STACK_SANITIZED && !home_of(next) &&
+		if (!WEFT__STACK_SANITIZED && !weft__fiber_home(next) &&
 		    next->stack_class == stack->class) {
 			next->stack = stack;
 			begin(w, next);
@@ -390,7 +249,7 @@ static struct weft_fiber *succeed(struct weft__rt_worker *w, struct weft__stack 
 static void body(void *arg)
 {
 	struct weft_fiber *fiber = arg, *next;
-	struct weft__rt_worker *w = home_of(fiber);
+	struct weft__rt_worker *w = weft__fiber_home(fiber);
 	struct weft__stack *stack = fiber->stack;
 
 	weft__strand_begin(&fiber->strand);
@@ -402,7 +261,7 @@ static void body(void *arg)
 			     "a fiber's function returned in the child of a fork()");
 		if (WEFT_UNLIKELY(fiber->parker.locals != NULL))
 			weft__locals_end(&fiber->parker);
-		w = home_of(fiber);
+		w = weft__fiber_home(fiber);
 		w->left = fiber->strand;
 		w->current = NULL; /* whom it wakes has no need to hurry */
 		weft__fiber_end(w, fiber, result);
@@ -429,18 +288,18 @@ struct alarm {
 static void alarm_fire(struct weft__timer *timer)
 {
 	struct weft_fiber *fiber = weft_container_of(timer, struct alarm, timer)->fiber;
-	struct weft__rt_worker *w = home_of(fiber);
+	struct weft__rt_worker *w = weft__fiber_home(fiber);
 
 	fiber->timer = NULL;
 	weft_store_relaxed(&fiber->parker.token, WEFT__EMPTY);
 	weft__rt_count(&w->counters.timers);
-	ready_push(w, fiber);
+	weft__ready_push(w, fiber);
 }
 
 static int fiber_park(struct weft__parker *parker, int64_t deadline)
 {
 	struct weft_fiber *fiber = weft_container_of(parker, struct weft_fiber, parker);
-	struct weft__rt_worker *w = home_of(fiber);
+	struct weft__rt_worker *w = weft__fiber_home(fiber);
 	struct alarm alarm;
 
 	/* What is in the inbox could be for this fiber; it is seen after the switch. */
@@ -462,7 +321,7 @@ const struct weft__parker_kind weft__fiber_kind = {
 	.certain = true,
 	.tracked = true,
 	.park = fiber_park,
-	.wake = fiber_wake,
+	.wake = weft__ready_wake,
 };
 
 /* ---- the budget ---------------------------------------------------------------------- */
@@ -517,7 +376,7 @@ static void take_injected(struct weft__rt_worker *w)
 	weft__injector_take(injector, weft__rng_below(&w->rng, injector->count), TAKE_MOST,
 			    &chain);
 	while ((fiber = weft__fiber_of_node(weft__fifo_pop(&chain))))
-		ring_push(w, fiber);
+		weft__ready_ring(w, fiber);
 }
 
 static void poll(struct weft__rt_worker *w, int64_t deadline)
@@ -536,7 +395,7 @@ static void look(struct weft__rt_worker *w)
 	if (weft__wheel_due(&w->wheel, now))
 		weft__wheel_advance(&w->wheel, now);
 	take_injected(w);
-	inbox_look(w);
+	weft__ready_look(w);
 }
 
 static bool has_work(struct weft__rt_worker *w)
@@ -558,7 +417,7 @@ static bool steal(struct weft__rt_worker *w)
 			continue;
 		while ((fiber = weft__fiber_of_node(weft__fifo_pop(&chain)))) {
 			weft__rt_count(&w->counters.steals);
-			ring_push(w, fiber);
+			weft__ready_ring(w, fiber);
 		}
 		return true;
 	}
@@ -641,7 +500,7 @@ static void sleep_until_roused(struct weft__rt_worker *w)
 
 	if (weft__idle_sleep(&w->runtime->idle, w->index, &w->inbox, &bed, &chain))
 		w->rouses_due++;
-	inbox_sort(w, chain);
+	weft__ready_sort(w, chain);
 }
 
 /* The worker has nothing to run. False when the runtime is over. */

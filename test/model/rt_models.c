@@ -43,7 +43,7 @@ static int chain_get(struct weft__fifo *chain)
 	return count;
 }
 
-/* ---- the ring ------------------------------------------------------------------------ */
+/* ---- the ring ---------------------------------------------------------------------- */
 
 enum { RING_ITEMS = 6 };
 
@@ -114,7 +114,7 @@ MODEL(rt_ring_wraps, .covers = RING, .preemptions = 2, .preemptions_long = 3)
 	ring_program(WEFT__DEALS + 1, 1, 2);
 }
 
-/* ---- the inbox ------------------------------------------------------------------------ */
+/* ---- the inbox --------------------------------------------------------------------- */
 
 struct inbox_world {
 	struct weft__inbox inbox;
@@ -210,7 +210,7 @@ MODEL(rt_inbox_two_wakers, .covers = INBOX, .preemptions = 3, .preemptions_long 
 	weft_check_join(two);
 }
 
-/* ---- the injector and the census ----------------------------------------------------------- */
+/* ---- the injector and the census --------------------------------------------------- */
 
 enum { SLEEPERS = 2 };
 
@@ -468,7 +468,7 @@ MODEL(rt_idle_end, .covers = IDLE, .preemptions = 2, .preemptions_long = 3)
 	bedroom_program(2, 1);
 }
 
-/* ---- the end of a scope's work ---------------------------------------------------------------- */
+/* ---- the end of a scope's work ----------------------------------------------------- */
 
 static void scope_worker(void *arg)
 {

@@ -4,8 +4,8 @@
  * where it only pretends to; memory that is dropped comes back as zeros and costs
  * nothing; what was never touched is known.
  */
-#include "linux.h"
-#include "sandbox_test.h"
+#include "sys/linux/linux.h"
+#include "sys/linux/sandbox_test.h"
 
 #include <errno.h>
 #include <signal.h>
