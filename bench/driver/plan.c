@@ -12,6 +12,7 @@ const struct bench plan_benches[] = {
 	{ "par_reduce", "ns/element", "an array of doubles summed up" },
 	{ "sum", "ms", "SHA-256 of all files of a tree, warm cache" },
 	{ "switch", "ns/switch", "from one context to another, below all scheduling" },
+	{ "fibers", "ns", "what a task costs: to spawn and join, to yield, to answer another" },
 	{ "sleepers", "ms", "a million tasks that sleep for 1 to 1,000 ms" },
 	{ "sleepers_memory", "MiB", "the same, and its peak of memory" },
 	{ "timers", "ns/round", "messages to and fro on one worker, with time-outs and without" },
@@ -49,6 +50,12 @@ const struct bench_case plan_cases[] = {
 	{ "sum", "large", 0, false },
 	{ "switch", "pair", 1, true },
 	{ "switch", "ring1000", 1, true },
+	{ "fibers", "spawn", 0, false },
+	{ "fibers", "spawn", 1, false },
+	{ "fibers", "spawn_handles", 1, false },
+	{ "fibers", "yield", 1, false },
+	{ "fibers", "pingpong", 1, false },
+	{ "fibers", "pingpong", 0, false },
 	{ "sleepers", "1e6", 0, false },
 	{ "sleepers_memory", "1e6", 0, false },
 	{ "timers", "recv_timeout", 1, false },
@@ -102,6 +109,11 @@ const struct subject plan_subjects[] = {
 
 	{ "switch", "weft", SUBJECT_WEFT, .program = "weft-switch" },
 	{ "switch", "boost.context", SUBJECT_PEER, .program = "boost.context", .only = "pair" },
+
+	{ "fibers", "weft", SUBJECT_WEFT, .program = "weft-fibers" },
+	{ "fibers", "tokio", SUBJECT_PEER, .program = "tokio" },
+	{ "fibers", "go", SUBJECT_PEER, .program = "go", .never = "spawn_handles" },
+	{ "fibers", "boost.fiber", SUBJECT_PEER, .program = "boost.fiber" },
 
 	{ "sleepers", "weft", SUBJECT_WEFT, .program = "weft-sleepers" },
 	{ "sleepers", "tokio", SUBJECT_PEER, .program = "tokio" },

@@ -73,6 +73,16 @@ compile_tbb() {
 	fi
 }
 
+compile_boost() {
+	source=$here/cpp/boost_fiber.cpp
+	if [ -e /usr/include/boost/fiber/all.hpp ]; then
+		compile boost.fiber "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra "$source" \
+			-o "$out/boost.fiber" -lboost_fiber -lboost_context -lpthread
+	else
+		lack boost.fiber "libboost-fiber-dev is not installed"
+	fi
+}
+
 compile_boost_context() {
 	source=$here/cpp/boost_context.cpp
 	if [ -e /usr/include/boost/context/fiber.hpp ]; then
@@ -127,6 +137,7 @@ echo "peers   building into $out"
 compile_c pthread -pthread
 compile_c openmp -fopenmp
 compile_tbb
+compile_boost
 compile_boost_context
 compile_go
 crate rayon rayon librust-rayon-dev

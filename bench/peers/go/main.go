@@ -204,6 +204,7 @@ func main() {
 	}
 	measure := map[string]func(string) (float64, string, error){
 		"channel":         channelMeasure,
+		"fibers":          fibersMeasure,
 		"mutex":           mutexMeasure,
 		"sleepers":        sleepersMeasure,
 		"sleepers_memory": sleepersMemoryMeasure,

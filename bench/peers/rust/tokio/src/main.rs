@@ -4,6 +4,7 @@
 #[path = "../../subject.rs"]
 mod subject;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use subject::{Answer, Args};
 use tokio::runtime::{Builder, Runtime};
@@ -119,8 +120,71 @@ fn timers(args: &Args) -> Answer {
     Ok((subject::nanos(took) / rounds as f64, "ns/round"))
 }
 
+// What a task costs.
+
+static DONE: AtomicU64 = AtomicU64::new(0);
+
+async fn count_one() {
+    DONE.fetch_add(1, Ordering::Relaxed);
+}
+
+fn spawn(runtime: &Runtime, n: u64) -> Result<Duration, String> {
+    DONE.store(0, Ordering::Relaxed);
+    let start = Instant::now();
+    let all = async move {
+        let tasks: Vec<_> = (0..n).map(|_| tokio::spawn(count_one())).collect();
+        for task in tasks {
+            task.await.ok();
+        }
+    };
+    runtime.block_on(async { tokio::spawn(all).await }).map_err(|e| e.to_string())?;
+    match DONE.load(Ordering::Relaxed) {
+        ran if ran == n => Ok(start.elapsed()),
+        ran => Err(format!("{} of {} ran", ran, n)),
+    }
+}
+
+async fn yielder(n: u64) {
+    for _ in 0..n {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn yields(runtime: &Runtime, n: u64) -> Result<Duration, String> {
+    let start = Instant::now();
+    let both = async move {
+        let (one, two) = (tokio::spawn(yielder(n / 2)), tokio::spawn(yielder(n / 2)));
+        one.await.and(two.await)
+    };
+    runtime.block_on(both).map_err(|e| e.to_string())?;
+    Ok(start.elapsed())
+}
+
+fn pingpong(runtime: &Runtime, n: u64) -> Result<Duration, String> {
+    play(runtime, n, false)
+}
+
+type Run = fn(&Runtime, u64) -> Result<Duration, String>;
+
+fn fibers(args: &Args) -> Answer {
+    let (run, most, unit): (Run, u64, &'static str) = match args.case.as_str() {
+        "spawn" | "spawn_handles" => (spawn, 0, "ns"),
+        "yield" => (yields, 200_000_000, "ns"),
+        "pingpong" => (pingpong, ROUNDS_MOST, "ns"),
+        _ => return subject::no_case(args),
+    };
+    let runtime = if args.workers == 1 { on_one()? } else { on_workers(args.workers)? };
+    let mut n = if most > 0 { most / 50 } else { 1_000_000 };
+    let took = run(&runtime, n)?;
+    if most > 0 {
+        n = subject::count(n, took, most, 2);
+    }
+    Ok((subject::nanos(run(&runtime, n)?) / n as f64, unit))
+}
+
 fn measure(args: &Args) -> Answer {
     match args.bench.as_str() {
+        "fibers" => fibers(args),
         "sleepers" | "sleepers_memory" => sleepers(args),
         "timers" => timers(args),
         _ => subject::no_case(args),
