@@ -85,6 +85,8 @@ static struct {
 _Thread_local struct weft__strand *weft__strand_left;
 #endif
 
+bool weft__stack_watched;
+
 /* ---- geometry -------------------------------------------------------------------- */
 
 static size_t page_round(size_t size)
@@ -212,8 +214,10 @@ static bool forgets_after_fork(void)
 	bool good;
 
 	weft__gate_enter(&once.gate);
-	if (!once.forks)
+	if (!once.forks) {
 		once.forks = weft__atfork_child(forget) == 0;
+		weft__stack_watched = weft__tools_watch();
+	}
 	good = once.forks;
 	weft__gate_leave(&once.gate);
 	return good;
@@ -537,7 +541,8 @@ __attribute__((no_sanitize("address", "thread"))) size_t weft__stack_high_water(
 	const uintptr_t *word = (const uintptr_t *)(const void *)(low + weft__pages_untouched(
 										low, whole));
 
-	while (word < (const uintptr_t *)(const void *)stack && *word == 0)
+	/* A tool that watches lets whole pages be told. */
+	while (!weft__stack_watched && word < (const uintptr_t *)(const void *)stack && *word == 0)
 		word++;
 	return (size_t)((const char *)stack - (const char *)word);
 }

@@ -72,6 +72,9 @@ struct weft__stack *weft__stack_take_shared(struct weft__stack_cache *cache,
 					    enum weft__stack_class class);
 void weft__stack_make_room(struct weft__stack_shelf *shelf, enum weft__stack_class class);
 
+/* Whether a tool like valgrind watches; known before the first stack is there. */
+extern bool weft__stack_watched;
+
 /* A stack of at least the size of its class, whose contents are anything; or NULL:
  * there is no memory. */
 static inline struct weft__stack *weft__stack_take(struct weft__stack_cache *cache,
@@ -98,6 +101,8 @@ static inline void weft__stack_give(struct weft__stack_cache *cache, struct weft
 	struct weft__stack_shelf *shelf = &cache->shelves[stack->class];
 
 	weft__sanitize_stack_given(stack->low, stack->size);
+	if (WEFT_UNLIKELY(weft__stack_watched))
+		weft__tools_renew(stack->low, stack->size);
 	if (WEFT_UNLIKELY(shelf->count == WEFT__STACK_BATCH))
 		weft__stack_make_room(shelf, (enum weft__stack_class)stack->class);
 	stack->next = shelf->hot;

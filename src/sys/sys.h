@@ -145,6 +145,11 @@ size_t weft__pages_untouched(const void *pages, size_t size);
 unsigned weft__stack_announce(const void *low, const void *high);
 void weft__stack_retract(unsigned number);
 
+/* Whether such a tool watches each access, and would complain of one to memory that
+ * nobody uses just now; and what tells it that the memory may be used again. */
+bool weft__tools_watch(void);
+void weft__tools_renew(void *memory, size_t size);
+
 /* Writes the functions that called it, a line each, to a descriptor; `most` of them. */
 void weft__backtrace_write(int fd, int most);
 

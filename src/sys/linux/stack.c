@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define HAVE_VALGRIND
 #endif
 #endif
@@ -138,5 +138,24 @@ void weft__stack_retract(unsigned number)
 	VALGRIND_STACK_DEREGISTER(number);
 #else
 	(void)number;
+#endif
+}
+
+bool weft__tools_watch(void)
+{
+#ifdef HAVE_VALGRIND
+	return RUNNING_ON_VALGRIND;
+#else
+	return false;
+#endif
+}
+
+void weft__tools_renew(void *memory, size_t size)
+{
+#ifdef HAVE_VALGRIND
+	VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
+#else
+	(void)memory;
+	(void)size;
 #endif
 }

@@ -59,3 +59,14 @@ void weft__stack_retract(unsigned number)
 {
 	(void)number;
 }
+
+bool weft__tools_watch(void)
+{
+	return false;
+}
+
+void weft__tools_renew(void *memory, size_t size)
+{
+	(void)memory;
+	(void)size;
+}
