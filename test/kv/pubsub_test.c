@@ -186,3 +186,33 @@ TEST(a_subscriber_of_resp3_may_ask_meanwhile)
 	client_close(&b);
 	server_stop(&server);
 }
+
+/* The name is sent as it came, also what stands behind a NUL in it. */
+TEST(names_with_a_nul_are_told_whole)
+{
+	enum { LEN = 600 };
+	char request[LEN + 64], wanted[LEN + 64], name[LEN];
+	struct client c;
+	size_t len, size;
+	const char *reply;
+
+	memset(name, 'Z', sizeof(name));
+	memcpy(name, "a", 2);
+	SERVER_START(&server, "--workers", "1");
+	client_open(&c, &server);
+	size = (size_t)snprintf(request, sizeof(request), "*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n", LEN);
+	memcpy(request + size, name, LEN);
+	memcpy(request + size + LEN, "\r\n", 2);
+	client_send(&c, request, size + LEN + 2);
+	hear(&c, NULL);
+	say(&c, "UNSUBSCRIBE");
+	reply = hear(&c, &len);
+	size = (size_t)snprintf(wanted, sizeof(wanted), "*3\r\n$11\r\nunsubscribe\r\n$%d\r\n",
+				LEN);
+	memcpy(wanted + size, name, LEN);
+	memcpy(wanted + size + LEN, "\r\n:0\r\n", 6);
+	CHECK_EQ(len, size + LEN + 6);
+	CHECK_MEM_EQ(reply, wanted, len);
+	client_close(&c);
+	server_stop(&server);
+}

@@ -125,11 +125,13 @@ static void unsubscribe(struct kv_call *c)
 	while (mine->count > 0) {
 		struct kv_entry *e = kv_dict_random(mine);
 		struct kv_bytes name = kv_key(e);
-		char *copy = strndup(name.at, name.len);
+		char *copy = malloc(name.len + 1); /* not strndup(): a name may hold a NUL */
 
+		if (copy)
+			memcpy(copy, name.at, name.len);
 		unsubscribe_from(s, pattern, name);
 		kv_dict_remove(mine, e);
-		name.at = copy ? copy : "";
+		name = copy ? (struct kv_bytes){ copy, name.len } : (struct kv_bytes){ "", 0 };
 		confirm(s, what, &name);
 		free(copy);
 	}
