@@ -6,6 +6,7 @@
 #include "weft/local.h"
 
 #include "rt_test.h"
+#include "weft/thread.h"
 
 #include <errno.h>
 
@@ -125,4 +126,42 @@ static void set_without_key(void *arg)
 TEST(local_without_a_key_stops_the_program)
 {
 	CHECK_DIES(set_without_key, &key, "not initialised");
+}
+
+static weft_local_key first, second, far[20];
+static weft_atomic_u32 seconds, runs;
+
+static void set_far(void *value)
+{
+	CHECK_EQ(weft_local_set(&far[19], value), 0);
+}
+
+static void count_second(void *value)
+{
+	(void)value;
+	weft_add_relaxed(&seconds, 1);
+}
+
+static int set_both(void *arg)
+{
+	CHECK_EQ(weft_local_set(&first, arg), 0);
+	CHECK_EQ(weft_local_set(&second, arg), 0);
+	weft_add_relaxed(&runs, 1);
+	return 0;
+}
+
+/* The table moves while it is gone through. */
+TEST(local_destructor_may_set_one_far_away)
+{
+	weft_thread *thread;
+
+	CHECK_EQ(weft_local_key_init(&first, set_far), 0);
+	CHECK_EQ(weft_local_key_init(&second, count_second), 0);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(weft_local_key_init(&far[i], NULL), 0);
+	rt_run(set_both, &first);
+	CHECK_EQ(weft_load_relaxed(&seconds), weft_load_relaxed(&runs));
+	CHECK_EQ(weft_thread_spawn(&thread, set_both, &first, NULL), 0);
+	CHECK_EQ(weft_thread_join(thread, NULL), 0);
+	CHECK_EQ(weft_load_relaxed(&seconds), weft_load_relaxed(&runs));
 }

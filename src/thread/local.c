@@ -56,11 +56,13 @@ void *weft_local_get(const weft_local_key *key)
 
 /* ---- the end ------------------------------------------------------------------------- */
 
-static bool destroy_all(struct weft__locals *locals)
+/* A destructor may set values, and thus move the table. */
+static bool destroy_all(struct weft__parker *parker)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < locals->count; i++) {
+	for (uint32_t i = 0; i < parker->locals->count; i++) {
+		struct weft__locals *locals = parker->locals;
 		void *value = locals->values[i];
 		weft_local_fn destroy = (weft_local_fn)(uintptr_t)weft_load_acquire(
 			&destructors[i]); /* local.1 */
@@ -76,8 +78,7 @@ static bool destroy_all(struct weft__locals *locals)
 
 void weft__locals_end(struct weft__parker *parker)
 {
-	/* A destructor may set values, and thus move the table. */
-	for (int i = 0; i < ROUNDS && parker->locals && destroy_all(parker->locals); i++)
+	for (int i = 0; i < ROUNDS && parker->locals && destroy_all(parker); i++)
 		continue;
 	weft__release(parker->locals);
 	parker->locals = NULL;
