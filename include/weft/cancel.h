@@ -37,13 +37,16 @@ WEFT_API void weft_token_init(weft_token *token, weft_token *parent);
 
 /* The same with a deadline: a token whose deadline passes counts as cancelled, from the
  * moment on at which somebody governed by it waits or asks. So it needs no timer: each
- * blocking call waits until the token's deadline at the latest, then cancels the token
- * and returns -ECANCELED. A child has its parent's deadline if that comes first. 0 and
- * WEFT_NEVER are no deadline. */
+ * blocking call that observes cancellation waits until the token's deadline at the
+ * latest, then cancels the token and returns -ECANCELED, also if its own deadline is the
+ * same; who waits for the token itself finds it cancelled then. A child has its parent's
+ * deadline if that comes first. In ns, as weft_now() counts; 0 and WEFT_NEVER are no
+ * deadline, below 0 it has passed. Any thread; takes a short lock of the token's tree. */
 WEFT_API void weft_token_init_until(weft_token *token, weft_token *parent, int64_t deadline);
 
-/* The deadline that governs it, WEFT_NEVER if none; and whether it was its own deadline
- * that cancelled it. */
+/* The deadline that governs it, in ns, WEFT_NEVER if none; and whether it was cancelled
+ * by its own deadline, which of several tokens with the same one is the outermost's. Any
+ * thread; the second takes a short lock of the token's tree. */
 WEFT_API int64_t weft_token_deadline(const weft_token *token);
 WEFT_API bool weft_token_expired(weft_token *token);
 
@@ -57,7 +60,8 @@ WEFT_API void weft_token_fini(weft_token *token);
  * only for short internal locks. */
 WEFT_API void weft_token_cancel(weft_token *token);
 
-/* Whether it is cancelled; what happened before the cancel is visible then. */
+/* Whether it is cancelled; what happened before the cancel is visible then. One load: it
+ * does not look at the clock, as weft_cancelled() does. */
 WEFT_API bool weft_token_cancelled(const weft_token *token);
 
 /* Waits for the cancellation: 0, or -ETIMEDOUT, or -ECANCELED when the caller's

@@ -38,7 +38,8 @@ typedef struct weft_scope {
 
 /* Zero means default. */
 typedef struct weft_scope_opts {
-	int64_t deadline; /* when it is reached, the scope is cancelled; 0: none */
+	int64_t deadline; /* in ns, as weft_now() counts: when it is reached, the scope is
+			   * cancelled; 0 and WEFT_NEVER: none; below 0: it has passed */
 	bool shield;      /* for cleaning up: no cancellation or deadline of an outer scope
 			   * reaches into it */
 } weft_scope_opts;
@@ -47,7 +48,7 @@ typedef struct weft_scope_opts {
  * token, and makes its token ambient for the caller. Cannot fail. */
 WEFT_API void weft_scope_open(weft_scope *scope);
 
-/* The same with options. The deadline is noticed by blocking calls and weft_cancelled()
+/* The same with options, NULL for none. The deadline is noticed by blocking calls and weft_cancelled()
  * in the scope: see weft_token_init_until(). A scope that it has cancelled closes with
  * -ETIMEDOUT instead of -ECANCELED or 0. */
 WEFT_API void weft_scope_open_with(weft_scope *scope, const weft_scope_opts *opts);

@@ -3,6 +3,8 @@
  * Goal: a runtime starts, works at any size, costs nothing at rest, ends in two phases
  * whatever its fibers are doing, and says so after a fork().
  */
+#include "weft/mutex.h"
+#include "weft/cond.h"
 #include "weft/runtime.h"
 
 #include "rt_test.h"
@@ -324,6 +326,35 @@ TEST(stop_lets_fibers_come_to_their_end)
 	weft_fiber_detach(rt_spawn_on(runtime, sleep_and_spawn, &count));
 	CHECK_EQ(weft_runtime_stop(runtime, HOUR), 0);
 	CHECK_EQ(count, 10);
+}
+
+/* Has its worker see to the cancellation before it waits for the first time. */
+static int wait_for_a_condition_late(void *arg)
+{
+	weft_mutex mutex = WEFT_MUTEX_INIT;
+	weft_cond cond = WEFT_COND_INIT;
+	int err;
+
+	weft_event_set(arg);
+	while (!weft_cancelled())
+		continue;
+	for (int i = 0; i < 10000; i++)
+		weft_yield();
+	weft_mutex_lock(&mutex);
+	err = weft_cond_wait(&cond, &mutex);
+	weft_mutex_unlock(&mutex);
+	return err;
+}
+
+TEST(stop_cancels_waits_that_begin_after_it)
+{
+	weft_runtime *runtime = rt_start(2);
+	weft_event began = WEFT_EVENT_INIT;
+	weft_fiber *fiber = rt_spawn_on(runtime, wait_for_a_condition_late, &began);
+
+	CHECK_EQ(weft_event_wait(&began), 0);
+	CHECK_EQ(weft_runtime_stop(runtime, 0), -ETIMEDOUT);
+	CHECK_EQ(rt_join(fiber), -ECANCELED);
 }
 
 static int spawn_after_cancel(void *arg)

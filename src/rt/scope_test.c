@@ -143,6 +143,32 @@ static int deadline_passes(void *arg)
 	return 0;
 }
 
+/* Passed down, the scope's deadline still is the scope's. */
+static int deadline_passed_down(void *arg)
+{
+	int64_t deadline = weft_after_ms(2);
+	weft_event never = WEFT_EVENT_INIT;
+	weft_scope scope;
+
+	(void)arg;
+	weft_scope_open_with(&scope, &(weft_scope_opts){ .deadline = deadline });
+	CHECK_EQ(weft_event_wait_until(&never, deadline), -ECANCELED);
+	CHECK_EQ(weft_scope_close(&scope), -ETIMEDOUT);
+	weft_scope_open_with(&scope, &(weft_scope_opts){ .deadline = -1 });
+	CHECK_EQ(weft_event_wait(&never), -ECANCELED);
+	CHECK_EQ(weft_scope_close(&scope), -ETIMEDOUT);
+	weft_scope_open_with(&scope, NULL);
+	CHECK_EQ(weft_event_wait_until(&never, weft_after_us(10)), -ETIMEDOUT);
+	CHECK_EQ(weft_scope_close(&scope), 0);
+	return 0;
+}
+
+TEST(scope_deadline_goes_before_the_same_one_of_a_call)
+{
+	rt_run(deadline_passed_down, NULL);
+	CHECK_EQ(deadline_passed_down(NULL), 0);
+}
+
 TEST(scope_on_a_fiber_keeps_its_deadline)
 {
 	rt_run(deadline_passes, NULL);

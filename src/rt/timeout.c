@@ -10,9 +10,8 @@
 void weft_timeout_begin(weft_timeout *timeout, int64_t deadline)
 {
 	timeout->outer = weft_ambient();
-	/* 0 would be no deadline; it has passed like all that are not after the clock's
-	 * start. */
-	weft_token_init_until(&timeout->token, timeout->outer, deadline > 0 ? deadline : 1);
+	/* For a token 0 is no deadline; here it has passed. */
+	weft_token_init_until(&timeout->token, timeout->outer, deadline ? deadline : -1);
 	weft_ambient_set(&timeout->token);
 }
 

@@ -68,13 +68,15 @@ static void thread_end(void *context, int result)
 
 void weft_scope_open(weft_scope *scope)
 {
-	const weft_scope_opts none = { 0 };
-
-	weft_scope_open_with(scope, &none);
+	weft_scope_open_with(scope, NULL);
 }
 
 void weft_scope_open_with(weft_scope *scope, const weft_scope_opts *opts)
 {
+	static const weft_scope_opts defaults;
+
+	if (!opts)
+		opts = &defaults;
 	*scope = (weft_scope){ .outer = weft_ambient(), .opener = weft__parker_self() };
 	weft_token_init_until(&scope->token, opts->shield ? NULL : scope->outer, opts->deadline);
 	weft_ambient_set(&scope->token);

@@ -152,14 +152,20 @@ INLINE void wait_arm(struct weft__wait *w, int count)
 	}
 }
 
-uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
+/* The token's deadline goes before the caller's if they are the same, but not before a
+ * case that comes true by then. */
+static uint32_t sleep_until(struct weft__wait *w, int64_t deadline, int64_t due)
 {
-	const bool limited = w->limit < deadline;
+	const bool limited = w->limit < due && w->limit <= deadline;
 	struct weft__parker *parker = w->sel.parker;
 	uint32_t open = 0;
 
 	if (w->found)
 		return weft_load_relaxed(&w->sel.won);
+	/* Who looks for fibers that are parked may have been here before this one. */
+	if (weft__wait_cancel(w))
+		return w->count + 1u;
+	deadline = weft__time_min(deadline, due);
 	parker->wait = w;
 	if (weft__parker_park(parker, limited ? w->limit : deadline) == -ETIMEDOUT) {
 		if (weft_cas_acq_rel(&w->sel.won, &open, WEFT__TIMED_OUT)) { /* win.1 */
@@ -173,6 +179,11 @@ uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
 		weft__parker_park(parker, WEFT_NEVER);
 	}
 	return weft_load_relaxed(&w->sel.won);
+}
+
+uint32_t weft__wait_sleep(struct weft__wait *w, int64_t deadline)
+{
+	return sleep_until(w, deadline, WEFT_NEVER);
 }
 
 bool weft__wait_cancel(struct weft__wait *w)
@@ -262,7 +273,7 @@ INLINE int wait_run(struct weft__wait *w, int count, int64_t deadline, bool trie
 		spins = 0;
 		wait_arm(w, count);
 		due = cases_due(w, count);
-		won = weft__wait_sleep(w, weft__time_min(deadline, due));
+		won = sleep_until(w, deadline, due);
 		wait_disarm(w, count, won);
 		if (won == WEFT__TIMED_OUT && due < deadline) {
 			notified = -1;
@@ -346,6 +357,8 @@ int weft__poll_next(struct weft__poll *poll)
 
 	for (;;) {
 		if (poll->armed) {
+			if (w->limit != WEFT_NEVER && w->limit <= weft_now())
+				weft__token_expire(w->cancel.object);
 			if (!poll_collect(poll, &won))
 				return -EAGAIN;
 			notified = (int)(won & ~WEFT__NOTIFIED) - 1;
@@ -367,7 +380,9 @@ int weft__poll_next(struct weft__poll *poll)
 
 int64_t weft__poll_due(const struct weft__poll *poll)
 {
-	return poll->armed ? cases_due(&poll->wait, poll->wait.count) : WEFT_NEVER;
+	const struct weft__wait *w = &poll->wait;
+
+	return poll->armed ? weft__time_min(cases_due(w, w->count), w->limit) : WEFT_NEVER;
 }
 
 int weft__poll_drop(struct weft__poll *poll)

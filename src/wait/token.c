@@ -57,6 +57,8 @@ void weft_token_init(weft_token *token, weft_token *parent)
 void weft_token_init_until(weft_token *token, weft_token *parent, int64_t deadline)
 {
 	weft_token_init(token, parent);
+	if (deadline < 0)
+		deadline = 1; /* long past, where 0 would be none */
 	if (deadline > 0 && deadline < weft_token_deadline(token))
 		token->deadline = deadline;
 }
@@ -164,8 +166,11 @@ static bool token_attempt(weft_case *c)
 	weft_token *token = c->object;
 
 	c->result = 0;
-	if (!weft_token_cancelled(token))
-		return false;
+	if (!weft_token_cancelled(token)) {
+		if (!token->deadline || token->deadline > weft_now())
+			return false;
+		weft__token_expire(token);
+	}
 	await_canceller(token);
 	return true;
 }
@@ -189,11 +194,17 @@ static void token_dequeue(weft_case *c)
 	weft__waitq_cancel(&token->queue, c);
 }
 
+static int64_t token_due(const weft_case *c)
+{
+	return weft_token_deadline(c->object);
+}
+
 static const struct weft_source token_source = {
 	.name = "token",
 	.attempt = token_attempt,
 	.enqueue = token_enqueue,
 	.dequeue = token_dequeue,
+	.due = token_due,
 };
 
 weft_case weft_case_token(weft_token *token)

@@ -8,6 +8,7 @@
  * wake, whether the canceller still has a lock of the tree.
  */
 #include "weft/cancel.h"
+#include "weft/select.h"
 
 #include "check.h"
 #include "poll_waiter_test.h"
@@ -250,6 +251,22 @@ TEST(token_wait_ends_at_its_deadline)
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(weft_token_wait_until(&token, past[i]), 0);
 	weft_token_fini(&token);
+}
+
+TEST(token_wait_sees_the_tokens_own_deadline)
+{
+	weft_token token, past;
+	weft_case c;
+
+	weft_token_init_until(&token, NULL, weft_after_ms(1));
+	CHECK_EQ(weft_token_wait_until(&token, WEFT_NEVER), 0);
+	CHECK(weft_token_cancelled(&token));
+	CHECK(weft_token_expired(&token));
+	weft_token_fini(&token);
+	weft_token_init_until(&past, NULL, -5);
+	c = weft_case_token(&past);
+	CHECK_EQ(weft_select_try(&c, 1), 0);
+	weft_token_fini(&past);
 }
 
 TEST(token_wait_is_cancelled_by_the_callers_scope)
