@@ -122,7 +122,9 @@ WEFT_API WEFT_NODISCARD int weft_conn_pair(weft_conn **a, weft_conn **b);
 WEFT_API WEFT_NODISCARD int weft_pipe(weft_conn **reader, weft_conn **writer);
 
 /* Takes over a descriptor of a stream: a socket, a pipe, a terminal. On success it is
- * the connection's, and non-blocking from then on, for everybody who shares it. */
+ * the connection's, and non-blocking from then on, for everybody who shares it. What is
+ * put on top of TCP (the kernel's TLS) is put there before. 0, -EINVAL (a file, or a
+ * socket that carries messages), -EBADF, -ENOMEM; *out is NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_conn_from_fd(weft_conn **out, int fd);
 
 /* ---- reading and writing --------------------------------------------------------------- */

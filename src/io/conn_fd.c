@@ -12,9 +12,10 @@ struct fd_conn {
 	struct weft__pollee *pollee;
 	int fd;
 	enum weft__fd_kind kind;
-	/* A read that returns less than was asked for has left nothing behind. Not so
-	 * with Unix sockets, where a read ends where descriptors were sent along, nor
-	 * with terminals, where it ends with the line. */
+	/* A read that returns less than was asked for has left nothing behind: so it is
+	 * with plain TCP, and with pipes of our own. Not so with Unix sockets, where a read
+	 * ends where descriptors were sent along, with terminals, where it ends with the
+	 * line, and with a foreign pipe, whose writer may have made it one of packets. */
 	bool empties;
 	weft_atomic_u32 counting;
 };
@@ -208,8 +209,10 @@ int weft_conn_from_fd(weft_conn **out, int fd)
 	int err;
 
 	*out = NULL;
-	if (kind == WEFT__FD_FILE)
+	if (kind == WEFT__FD_FILE || kind == WEFT__FD_MESSAGES)
 		return -EINVAL;
+	if (kind == WEFT__FD_PIPE)
+		kind = WEFT__FD_OTHER;
 	err = weft__fd_unblock(fd);
 	return err < 0 ? err : weft__conn_make(out, fd, kind);
 }

@@ -23,12 +23,13 @@ int weft__fd_close(int fd);
 /* Another number for it, not inherited by other programs. */
 int weft__fd_duplicate(int fd);
 
-/* What kind of stream it is. */
+/* What kind of stream it is, if it is one. */
 enum weft__fd_kind {
 	WEFT__FD_OTHER,
 	WEFT__FD_PIPE,
 	WEFT__FD_SOCKET,
-	WEFT__FD_TCP,
+	WEFT__FD_TCP,      /* and nothing on top of it */
+	WEFT__FD_MESSAGES, /* a socket that is no stream */
 	WEFT__FD_FILE,
 };
 enum weft__fd_kind weft__fd_kind(int fd);

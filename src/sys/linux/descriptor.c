@@ -8,7 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,12 +39,44 @@ int weft__fd_duplicate(int fd)
 	return copy;
 }
 
+#ifndef TCP_ULP
+#define TCP_ULP 31 /* Linux 4.13 */
+#endif
+
+/* TCP itself: not another protocol with Internet addresses, and not one on top of it,
+ * such as the kernel's TLS, whose reads end where a record does. */
+static bool is_plain_tcp(int fd)
+{
+	int protocol = 0;
+	char upper[16] = "";
+	socklen_t size = sizeof(protocol);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
+	    protocol != IPPROTO_TCP)
+		return false;
+	size = sizeof(upper);
+	return getsockopt(fd, IPPROTO_TCP, TCP_ULP, upper, &size) < 0 || size == 0 || !*upper;
+}
+
+static enum weft__fd_kind socket_kind(int fd)
+{
+	struct sockaddr_storage name;
+	int type = SOCK_STREAM;
+	socklen_t size = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM)
+		return WEFT__FD_MESSAGES;
+	size = sizeof(name);
+	if (getsockname(fd, (void *)&name, &size) < 0 ||
+	    (name.ss_family != AF_INET && name.ss_family != AF_INET6))
+		return WEFT__FD_SOCKET;
+	return is_plain_tcp(fd) ? WEFT__FD_TCP : WEFT__FD_SOCKET;
+}
+
 enum weft__fd_kind weft__fd_kind(int fd)
 {
 	int saved = errno;
 	enum weft__fd_kind kind = WEFT__FD_OTHER;
-	struct sockaddr_storage name;
-	socklen_t size = sizeof(name);
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -53,10 +86,7 @@ enum weft__fd_kind weft__fd_kind(int fd)
 	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
 		kind = WEFT__FD_FILE;
 	else if (S_ISSOCK(st.st_mode))
-		kind = getsockname(fd, (void *)&name, &size) == 0 &&
-				       (name.ss_family == AF_INET || name.ss_family == AF_INET6)
-			       ? WEFT__FD_TCP
-			       : WEFT__FD_SOCKET;
+		kind = socket_kind(fd);
 	errno = saved;
 	return kind;
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: what the calls on connections take for granted is so: which streams a short read
+ * leaves empty, that a deadline of 0 still reads what is there, that a peer who keeps a
+ * fiber busy does not keep it from its cancellation, and that the child of a fork() may
+ * use or close what it inherited. Method: a poller that the test steps, so that an edge
+ * can be on its way for as long as it takes; else both ends in one process.
+ */
+/* CTest: on each reactor. */
+#define _GNU_SOURCE
+
+#include "weft/net.h"
+
+#include "check.h"
+#include "io/pairs_test.h"
+#include "rt/poller.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct weft__poller *poller_mine(void)
+{
+	struct weft__poller *poller;
+
+	CHECK_EQ(weft__poller_open(&poller, WEFT__REACTOR_AUTO), 0);
+	weft__poller_own(poller);
+	return poller;
+}
+
+static void poller_end(struct weft__poller *poller)
+{
+	weft__poller_own(NULL);
+	weft__poller_close(poller);
+}
+
+/* All that is there just now. */
+static void step_all(struct weft__poller *poller)
+{
+	while (weft__poller_wait(poller, 0) > 0)
+		continue;
+}
+
+/* ---- descriptors of others --------------------------------------------------------------- */
+
+/* A pipe of packets: each read ends where a write did. The reading end cannot tell. */
+TEST(conn_short_read_of_a_packet_leaves_the_next)
+{
+	for (int i = 0; i < 2; i++) {
+		struct weft__poller *poller = poller_mine();
+		weft_conn *reader;
+		char buffer[16];
+		int fd[2];
+
+		CHECK_EQ(pipe2(fd, i ? O_CLOEXEC | O_DIRECT : O_CLOEXEC), 0);
+		CHECK_EQ(weft_conn_from_fd(&reader, fd[0]), 0);
+		CHECK_EQ(fcntl(fd[1], F_SETFL, O_DIRECT), 0);
+		CHECK_EQ(weft_conn_read_until(reader, buffer, sizeof(buffer), 0), -ETIMEDOUT);
+		CHECK_EQ(write(fd[1], "ab", 2), 2);
+		CHECK_EQ(write(fd[1], "c", 1), 1);
+		step_all(poller);
+		CHECK_EQ(weft_conn_read(reader, buffer, sizeof(buffer)), 2);
+		CHECK_EQ(weft_conn_read_until(reader, buffer, sizeof(buffer), weft_after_s(5)), 1);
+		weft_conn_close(reader);
+		close(fd[1]);
+		poller_end(poller);
+	}
+}
+
+TEST(conn_is_made_of_streams_only)
+{
+	static const struct {
+		int family, type;
+	} refused[] = {
+		{ AF_INET, SOCK_DGRAM },
+		{ AF_INET6, SOCK_DGRAM },
+		{ AF_UNIX, SOCK_DGRAM },
+		{ AF_UNIX, SOCK_SEQPACKET },
+	};
+	weft_conn *conn;
+	int fd;
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		fd = socket(refused[i].family, refused[i].type | SOCK_CLOEXEC, 0);
+		if (fd < 0 && refused[i].family == AF_INET6)
+			continue;
+		CHECK_GE(fd, 0);
+		CHECK_EQ(weft_conn_from_fd(&conn, fd), -EINVAL);
+		CHECK_NULL(conn);
+		/* Nothing has changed. */
+		CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+		close(fd);
+	}
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	CHECK_GE(fd, 0);
+	CHECK_EQ(weft_conn_from_fd(&conn, fd), -EINVAL);
+	close(fd);
+	CHECK_EQ(weft_conn_from_fd(&conn, fd), -EBADF);
+}
+
+/* What is known of TCP is known of nothing else that has an Internet address. */
+TEST(conn_knows_tcp_from_what_looks_like_it)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	CHECK_EQ(weft__fd_kind(fd), WEFT__FD_TCP);
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (fd < 0)
+		SKIP("the system has no other stream with Internet addresses");
+	CHECK_EQ(weft__fd_kind(fd), WEFT__FD_SOCKET);
+	close(fd);
+}
