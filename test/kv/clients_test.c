@@ -264,6 +264,54 @@ TEST(requests_beyond_the_most_are_refused)
 	server_stop(&server);
 }
 
+/* The command is answered by an error, then the end; what came before it is answered. */
+static void check_too_large(const char *lines, const char *before)
+{
+	struct client c;
+	struct buf said;
+
+	client_open(&c, &server);
+	say(&c, "PING\r\n%s\r\nPING", lines);
+	CHECK_STR_EQ(hear(&c, NULL), "+PONG\r\n");
+	said = hear_all(&c);
+	CHECK_MEM_EQ(said.at, before, strlen(before));
+	CHECK_STR_EQ(buf_cstr(&said) + strlen(before),
+		     "-ERR the reply is larger than there is memory, or than the 1048576 bytes of "
+		     "--max-reply\r\n");
+	buf_free(&said);
+	client_close(&c);
+}
+
+TEST(replies_beyond_the_most_end_their_session)
+{
+	struct client c;
+
+	SERVER_START(&server, "--workers", "1", "--max-reply", "1m");
+	client_open(&c, &server);
+	CHECK_EQ(ask_int(&c, "SADD s a b c"), 3);
+	CHECK_EQ(ask_int(&c, "HSET h a 1 b 2"), 2);
+	setrange(&c, "large", 300 << 10);
+	/* Were they not to stop, these would take years. */
+	check_too_large("SRANDMEMBER s -9223372036854775807", "");
+	check_too_large("HRANDFIELD h -4611686018427387903 WITHVALUES", "");
+	check_too_large("MGET large large large large", "");
+	check_too_large("MULTI\r\nGET large\r\nGET large\r\nGET large\r\nGET large\r\nINCR n\r\n"
+			"EXEC",
+			"+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
+	CHECK_EQ(ask_int(&c, "INCR n"), 2);
+	/* Each is small enough; a pipeline of them may be of any length. */
+	for (int i = 0; i < 10; i++)
+		say(&c, "MGET large large large");
+	for (int i = 0; i < 10; i++) {
+		size_t len;
+
+		hear(&c, &len);
+		CHECK_GT(len, 3 * (300 << 10));
+	}
+	client_close(&c);
+	server_stop(&server);
+}
+
 TEST(clients_are_listed_and_killed)
 {
 	struct client a, b;

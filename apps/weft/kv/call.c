@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <weft/once.h>
@@ -176,6 +177,17 @@ bool kv_arg_int(struct kv_call *c, int i, int64_t *out)
 	return false;
 }
 
+bool kv_arg_within(struct kv_call *c, int i, int64_t most, int64_t *out)
+{
+	if (!kv_arg_int(c, i, out))
+		return false;
+	if (*out >= -most && *out <= most)
+		return true;
+	kv_error(c, "ERR value is out of range, value must between %lld and %lld",
+		 -(long long)most, (long long)most);
+	return false;
+}
+
 bool kv_arg_double(struct kv_call *c, int i, double *out)
 {
 	if (kv_double(c->argv[i], out))
@@ -263,6 +275,45 @@ void kv_reply_scan(struct kv_call *c, const struct kv_dict *d,
 			kv_put_array(c->out, found * parts);
 		}
 	}
+}
+
+static void put_random(struct kv_call *c, const struct kv_entry *e, bool value)
+{
+	if (value && c->out->protocol == 3)
+		kv_put_array(c->out, 2);
+	kv_put_bulk(c->out, kv_key(e));
+	if (value)
+		kv_put_bulk(c->out, kv_blob_bytes(e->value));
+}
+
+void kv_reply_random(struct kv_call *c, enum kv_type type, bool values)
+{
+	struct kv_walk walk = { 0 };
+	struct kv_value *value;
+	const struct kv_dict *d;
+	size_t count, skip;
+	int64_t n = 1;
+
+	if (c->argc > 2 && !kv_arg_within(c, 2, INT64_MAX, &n))
+		return;
+	if (values && (n < -(INT64_MAX / 2) || n > INT64_MAX / 2)) {
+		kv_error(c, "ERR value is out of range"); /* twice as many items */
+		return;
+	}
+	if (!kv_require(c, 1, type, &value, c->argc > 2 ? kv_empty_array : kv_put_null))
+		return;
+	d = &((struct kv_table *)value)->dict;
+	if (c->argc == 2) {
+		put_random(c, kv_dict_random(d), false);
+		return;
+	}
+	count = n < 0 ? (size_t)-n : (size_t)n < d->count ? (size_t)n : d->count;
+	skip = n > 0 && d->count > count ? (size_t)random() % (d->count - count + 1) : 0;
+	kv_put_array(c->out, values && c->out->protocol != 3 ? 2 * count : count);
+	while (skip-- > 0)
+		kv_dict_next(d, &walk);
+	while (count-- > 0 && kv_put_ok(c->out))
+		put_random(c, n < 0 ? kv_dict_random(d) : kv_dict_next(d, &walk), values);
 }
 
 /* Whether [...] at p matches `ch`; *p moves to its last character. */

@@ -83,6 +83,8 @@ void kv_changed(struct kv_call *c, int i, struct kv_value *value);
 /* ---- arguments: false after an error reply ------------------------------------------ */
 
 bool kv_arg_int(struct kv_call *c, int i, int64_t *out);
+/* The same, between -most and most. */
+bool kv_arg_within(struct kv_call *c, int i, int64_t most, int64_t *out);
 bool kv_arg_double(struct kv_call *c, int i, double *out);
 /* The range start..stop of a sequence of `count`, either counted from the end if
  * negative, clipped: false and nothing replied when it is empty. */
@@ -102,6 +104,11 @@ bool kv_arg_scan(struct kv_call *c, int i, struct kv_scan_opts *opts);
 /* Replies to HSCAN, SSCAN, ZSCAN with what a dict holds. */
 void kv_reply_scan(struct kv_call *c, const struct kv_dict *d,
 		   void (*item)(struct kv_call *c, const struct kv_entry *e), size_t parts);
+
+/* Carries out SRANDMEMBER and HRANDFIELD, after a look at how many arguments there are:
+ * a count of 2 is two different members, next to each other in the table, -2 any two.
+ * Values are told too if that is wanted. */
+void kv_reply_random(struct kv_call *c, enum kv_type type, bool values);
 
 /* Redis's glob: * ? [a-z] [^a] \x. */
 bool kv_glob(struct kv_bytes pattern, struct kv_bytes text);

@@ -202,40 +202,14 @@ static void hincrbyfloat(struct kv_call *c)
 
 static void hrandfield(struct kv_call *c)
 {
-	bool values = kv_arg_is(c, 3, "WITHVALUES");
-	struct kv_value *value;
-	const struct kv_dict *d;
-	size_t count, skip;
-	struct kv_walk walk = { 0 };
-	int64_t n = 1;
+	int64_t n;
 
-	if (c->argc > 4 || (c->argc == 4 && !values)) {
+	if (c->argc > 3 && !kv_arg_within(c, 2, INT64_MAX, &n))
+		return;
+	if (c->argc > 4 || (c->argc == 4 && !kv_arg_is(c, 3, "WITHVALUES")))
 		kv_syntax_error(c);
-		return;
-	}
-	if ((c->argc > 2 && !kv_arg_int(c, 2, &n)) ||
-	    !kv_require(c, 1, KV_HASH, &value, c->argc > 2 ? kv_empty_array : kv_put_null))
-		return;
-	d = &((struct kv_table *)value)->dict;
-	if (c->argc == 2) {
-		kv_put_bulk(c->out, kv_key(kv_dict_random(d)));
-		return;
-	}
-	/* Positive: different ones, a run of the table; negative: any, also again. */
-	count = n < 0 ? (size_t)-n : (size_t)n < d->count ? (size_t)n : d->count;
-	skip = n > 0 && d->count > count ? (size_t)random() % (d->count - count + 1) : 0;
-	kv_put_array(c->out, values && c->out->protocol != 3 ? 2 * count : count);
-	while (skip-- > 0)
-		kv_dict_next(d, &walk);
-	while (count-- > 0) {
-		struct kv_entry *e = n < 0 ? kv_dict_random(d) : kv_dict_next(d, &walk);
-
-		if (values && c->out->protocol == 3)
-			kv_put_array(c->out, 2);
-		kv_put_bulk(c->out, kv_key(e));
-		if (values)
-			kv_put_bulk(c->out, value_of(e));
-	}
+	else
+		kv_reply_random(c, KV_HASH, c->argc == 4);
 }
 
 static void scan_item(struct kv_call *c, const struct kv_entry *e)

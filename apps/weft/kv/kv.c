@@ -243,12 +243,13 @@ static const struct option longs[] = {
 	{ "save", required_argument, NULL, 's' },
 	{ "maxclients", required_argument, NULL, 'c' },
 	{ "max-request", required_argument, NULL, 'r' },
+	{ "max-reply", required_argument, NULL, 'y' },
 	{ "max-output", required_argument, NULL, 'o' },
 	{ "patience", required_argument, NULL, 't' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
-static const char shorts[] = ":p:b:w:m:e:s:c:r:o:t:h";
+static const char shorts[] = ":p:b:w:m:e:s:c:r:y:o:t:h";
 
 /* Takes one option; false if its argument is none. */
 static bool take(struct kv_config *f, int code)
@@ -263,6 +264,7 @@ static bool take(struct kv_config *f, int code)
 	case 'c': return parse_number(optarg, 1, INT_MAX, &f->maxclients);
 	case 't': return parse_number(optarg, 1, 86400, &f->patience_s);
 	case 'r': return parse_size(optarg, &f->request_most) && f->request_most >= 1024;
+	case 'y': return parse_size(optarg, &f->reply_most) && f->reply_most >= 1024;
 	default: return parse_size(optarg, &f->output_most) && f->output_most >= 1024;
 	}
 }
@@ -276,6 +278,7 @@ static int kv_main(int argc, char **argv)
 		.workers = weft_cpus(),
 		.maxclients = 10000,
 		.request_most = (size_t)512 * 1024 * 1024,
+		.reply_most = (size_t)512 * 1024 * 1024,
 		.output_most = (size_t)32 * 1024 * 1024,
 		.patience_s = PATIENCE_S,
 	};
@@ -319,6 +322,7 @@ const struct command command_kv = {
 		"  -s, --save FILE            load it first, save to it at the end and on SAVE\n"
 		"  -c, --maxclients N         connections at a time (10000)\n"
 		"  -r, --max-request BYTES    of one request (512m)\n"
+		"  -y, --max-reply BYTES      of one reply; its session ends beyond it (512m)\n"
 		"  -o, --max-output BYTES     that may wait for a slow subscriber (32m)\n"
 		"  -t, --patience SECONDS     for which a peer may read none of its answers (60)\n"
 		"\n"

@@ -263,11 +263,23 @@ int kv_parse(struct kv_parser *p, char *bytes, size_t len, size_t *used)
 
 /* ---- replies --------------------------------------------------------------------------- */
 
+static void put(struct kv_out *o, const char *bytes, size_t len)
+{
+	if (o->most && o->buf.len + len > o->most)
+		o->buf.failed = true;
+	buf_bytes(&o->buf, bytes, len);
+}
+
+static void put_str(struct kv_out *o, const char *text)
+{
+	put(o, text, strlen(text));
+}
+
 void kv_put_line(struct kv_out *o, char kind, const char *text)
 {
-	buf_char(&o->buf, kind);
-	buf_str(&o->buf, text);
-	buf_bytes(&o->buf, "\r\n", 2);
+	put(o, &kind, 1);
+	put_str(o, text);
+	put(o, "\r\n", 2);
 }
 
 void kv_put_count(struct kv_out *o, char kind, int64_t n)
@@ -283,14 +295,14 @@ void kv_put_count(struct kv_out *o, char kind, int64_t n)
 	if (n < 0)
 		*--at = '-';
 	*--at = kind;
-	buf_bytes(&o->buf, at, (size_t)(line + sizeof(line) - at));
+	put(o, at, (size_t)(line + sizeof(line) - at));
 }
 
 void kv_put_bulk(struct kv_out *o, struct kv_bytes bytes)
 {
 	kv_put_count(o, '$', (int64_t)bytes.len);
-	buf_bytes(&o->buf, bytes.at, bytes.len);
-	buf_bytes(&o->buf, "\r\n", 2);
+	put(o, bytes.at, bytes.len);
+	put(o, "\r\n", 2);
 }
 
 void kv_put_text(struct kv_out *o, const char *text)
@@ -305,12 +317,12 @@ void kv_put_int(struct kv_out *o, int64_t n)
 
 void kv_put_null(struct kv_out *o)
 {
-	buf_str(&o->buf, o->protocol == 3 ? "_\r\n" : "$-1\r\n");
+	put_str(o, o->protocol == 3 ? "_\r\n" : "$-1\r\n");
 }
 
 void kv_put_null_array(struct kv_out *o)
 {
-	buf_str(&o->buf, o->protocol == 3 ? "_\r\n" : "*-1\r\n");
+	put_str(o, o->protocol == 3 ? "_\r\n" : "*-1\r\n");
 }
 
 void kv_put_array(struct kv_out *o, size_t items)
@@ -365,7 +377,7 @@ void kv_put_verbatim(struct kv_out *o, struct kv_bytes text)
 		return;
 	}
 	kv_put_count(o, '=', (int64_t)text.len + 4);
-	buf_str(&o->buf, "txt:");
-	buf_bytes(&o->buf, text.at, text.len);
-	buf_bytes(&o->buf, "\r\n", 2);
+	put_str(o, "txt:");
+	put(o, text.at, text.len);
+	put(o, "\r\n", 2);
 }

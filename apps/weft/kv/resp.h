@@ -37,10 +37,18 @@ bool kv_double(struct kv_bytes text, double *out);
 bool kv_long_double(struct kv_bytes text, long double *out);
 bool kv_is(struct kv_bytes text, const char *word); /* whatever the case */
 
+/* Beyond `most` bytes the buffer fails: what goes on writing should look at kv_put_ok()
+ * now and then. */
 struct kv_out {
 	struct buf buf;
 	int protocol; /* 2 or 3 */
+	size_t most;  /* 0: no limit */
 };
+
+static inline bool kv_put_ok(const struct kv_out *o)
+{
+	return buf_ok(&o->buf);
+}
 
 void kv_put_line(struct kv_out *o, char kind, const char *text);
 void kv_put_count(struct kv_out *o, char kind, int64_t n);

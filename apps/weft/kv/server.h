@@ -40,6 +40,7 @@ struct kv_config {
 	const char *save; /* NULL: nowhere */
 	int maxclients;
 	size_t request_most; /* bytes of one request */
+	size_t reply_most;   /* bytes of one reply */
 	size_t output_most;  /* bytes that wait for a slow reader */
 	int patience_s;      /* that a reader may take nothing */
 };

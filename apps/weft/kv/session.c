@@ -207,7 +207,7 @@ static int carry_out(struct kv_session *s)
 		s->parsed += used;
 		if (s->parser.argc > 0)
 			kv_execute(s, s->parser.argv, s->parser.argc);
-		if (s->out.buf.len >= FLUSH_SIZE) {
+		if (s->out.buf.len >= FLUSH_SIZE || !kv_put_ok(&s->out)) {
 			int err = flush(s);
 
 			if (err)
@@ -363,6 +363,33 @@ static int enqueue(struct kv_session *s, const struct kv_call *c)
 	return 0;
 }
 
+/* Carries out one command that was admitted. A reply that outgrew the most, or the memory,
+ * is taken back, and its session ends with a sentence. */
+static void run_limited(struct kv_call *c)
+{
+	size_t most = c->server->config.reply_most, before = c->out->buf.len;
+	unsigned shards = 0;
+
+	if (c->command->first > 0)
+		c->hash = kv_hash(c->argv[c->command->first]);
+	if (!(c->command->flags & KV_UNLOCKED))
+		shards = kv_call_shards(c);
+	c->out->most = before + most;
+	kv_store_lock(c->store, shards);
+	c->command->run(c);
+	kv_store_unlock(c->store, shards);
+	c->out->most = 0;
+	if (kv_put_ok(c->out))
+		return;
+	c->out->buf.len = before;
+	c->out->buf.failed = false;
+	kv_error(c,
+		 "ERR the reply is larger than there is memory, or than the %zu bytes of "
+		 "--max-reply",
+		 most);
+	c->session->closing = true;
+}
+
 void kv_execute(struct kv_session *s, struct kv_bytes *argv, int argc)
 {
 	struct kv_call c = {
@@ -375,7 +402,6 @@ void kv_execute(struct kv_session *s, struct kv_bytes *argv, int argc)
 		.argc = argc,
 		.now = kv_unix_ms(),
 	};
-	unsigned shards = 0;
 
 	weft_add_relaxed(&s->server->commands, 1);
 	if (!admit(&c)) {
@@ -392,11 +418,5 @@ void kv_execute(struct kv_session *s, struct kv_bytes *argv, int argc)
 		}
 		return;
 	}
-	if (c.command->first > 0)
-		c.hash = kv_hash(argv[c.command->first]);
-	if (!(c.command->flags & KV_UNLOCKED))
-		shards = kv_call_shards(&c);
-	kv_store_lock(c.store, shards);
-	c.command->run(&c);
-	kv_store_unlock(c.store, shards);
+	run_limited(&c);
 }

@@ -122,31 +122,10 @@ static void spop(struct kv_call *c)
 
 static void srandmember(struct kv_call *c)
 {
-	struct kv_walk walk = { 0 };
-	struct kv_value *value;
-	const struct kv_dict *d;
-	size_t count, skip;
-	int64_t n = 1;
-
-	if (c->argc > 3) {
+	if (c->argc > 3)
 		kv_syntax_error(c);
-		return;
-	}
-	if ((c->argc == 3 && !kv_arg_int(c, 2, &n)) ||
-	    !kv_require(c, 1, KV_SET, &value, c->argc == 3 ? kv_empty_array : kv_put_null))
-		return;
-	d = &((struct kv_table *)value)->dict;
-	if (c->argc == 2) {
-		kv_put_bulk(c->out, kv_key(kv_dict_random(d)));
-		return;
-	}
-	count = n < 0 ? (size_t)-n : (size_t)n < d->count ? (size_t)n : d->count;
-	skip = n > 0 && d->count > count ? (size_t)random() % (d->count - count + 1) : 0;
-	kv_put_array(c->out, count);
-	while (skip-- > 0)
-		kv_dict_next(d, &walk);
-	while (count-- > 0)
-		kv_put_bulk(c->out, kv_key(n < 0 ? kv_dict_random(d) : kv_dict_next(d, &walk)));
+	else
+		kv_reply_random(c, KV_SET, false);
 }
 
 static void smove(struct kv_call *c)
