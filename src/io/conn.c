@@ -29,15 +29,35 @@ static int64_t pieces_size(const weft_iovec *pieces, int count)
 	return (int64_t)size;
 }
 
+static int64_t conn_try(weft_conn *conn, enum weft_side side, const weft_iovec *pieces, int count,
+			size_t size)
+{
+	return side == WEFT_READABLE ? conn->kind->read(conn, pieces, count, size)
+				     : conn->kind->write(conn, pieces, count, size);
+}
+
+/* A wait that comes to nothing is no answer yet if the read before it did not ask the
+ * system: what was there by then is the caller's, whatever the deadline. */
+static int64_t conn_last_try(weft_conn *conn, enum weft_side side, const weft_iovec *pieces,
+			     int count, size_t size, int err)
+{
+	int64_t n;
+
+	if (side != WEFT_READABLE || !conn->kind->doubt ||
+	    (err != -ETIMEDOUT && err != -ECANCELED))
+		return err;
+	conn->kind->doubt(conn);
+	n = conn_try(conn, side, pieces, count, size);
+	return n == -EAGAIN ? err : n;
+}
+
 static int64_t conn_move(weft_conn *conn, enum weft_side side, const weft_iovec *pieces, int count,
 			 size_t size, int64_t deadline)
 {
-	const struct weft__conn_kind *kind = conn->kind;
 	bool waited = false;
 
 	for (;;) {
-		int64_t n = side == WEFT_READABLE ? kind->read(conn, pieces, count, size)
-						  : kind->write(conn, pieces, count, size);
+		int64_t n = conn_try(conn, side, pieces, count, size);
 		int err;
 
 		if (n != -EAGAIN) {
@@ -45,9 +65,9 @@ static int64_t conn_move(weft_conn *conn, enum weft_side side, const weft_iovec 
 				weft__budget_spend();
 			return n;
 		}
-		err = kind->wait(conn, side, deadline);
+		err = conn->kind->wait(conn, side, deadline);
 		if (err < 0)
-			return err;
+			return conn_last_try(conn, side, pieces, count, size, err);
 		waited = true;
 	}
 }

@@ -19,6 +19,9 @@ struct weft__conn_kind {
 	/* A count, -EAGAIN, -errno. `size` is that of all pieces, and not 0. */
 	int64_t (*read)(weft_conn *conn, const weft_iovec *pieces, int count, size_t size);
 	int64_t (*write)(weft_conn *conn, const weft_iovec *pieces, int count, size_t size);
+	/* The next read asks the system, though the stream is known to have been emptied:
+	 * what has come since may not have been told yet. NULL: reads always do. */
+	void (*doubt)(weft_conn *conn);
 	/* Until another try is worth it: 0 or -errno. */
 	int (*wait)(weft_conn *conn, enum weft_side side, int64_t deadline);
 	weft_case (*ready)(weft_conn *conn, enum weft_side side);

@@ -87,6 +87,11 @@ static int64_t fd_read(weft_conn *conn, const weft_iovec *pieces, int count, siz
 	return n;
 }
 
+static void fd_doubt(weft_conn *conn)
+{
+	weft__pollee_doubt(of(conn)->pollee);
+}
+
 static int64_t fd_write(weft_conn *conn, const weft_iovec *pieces, int count, size_t size)
 {
 	struct fd_conn *c = of(conn);
@@ -163,6 +168,7 @@ static const struct weft__conn_kind fd_kind = {
 	.name = "descriptor",
 	.read = fd_read,
 	.write = fd_write,
+	.doubt = fd_doubt,
 	.wait = fd_wait,
 	.ready = fd_ready,
 	.shutdown = fd_shutdown,

@@ -14,10 +14,12 @@
 #include "check.h"
 #include "io/pairs_test.h"
 #include "rt/poller.h"
+#include "weft/cancel.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,6 +43,14 @@ static void step_all(struct weft__poller *poller)
 {
 	while (weft__poller_wait(poller, 0) > 0)
 		continue;
+}
+
+/* TCP may take a moment, even here. */
+static void await_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	CHECK_EQ(poll(&p, 1, 20000), 1);
 }
 
 /* ---- descriptors of others --------------------------------------------------------------- */
@@ -112,4 +122,53 @@ TEST(conn_knows_tcp_from_what_looks_like_it)
 		SKIP("the system has no other stream with Internet addresses");
 	CHECK_EQ(weft__fd_kind(fd), WEFT__FD_SOCKET);
 	close(fd);
+}
+
+/* ---- a stream that was emptied, and its edge on its way ------------------------------------ */
+
+static void become_emptied(struct weft__poller *poller, int kind, weft_conn **r, weft_conn **w)
+{
+	char buffer[16];
+
+	make_pair(kind, r, w);
+	CHECK_EQ(weft_conn_read_until(*r, buffer, sizeof(buffer), 0), -ETIMEDOUT);
+	step_all(poller);
+	CHECK_EQ(weft_conn_write(*w, "ab", 2), 0);
+	await_readable(weft_conn_fd(*r));
+	step_all(poller);
+	CHECK_EQ(weft_conn_read(*r, buffer, sizeof(buffer)), 2);
+}
+
+/* The poller has not told of the byte yet: a call that can go on at once does, whatever
+ * its deadline, and under a token that is cancelled. */
+TEST(conn_deadline_that_is_over_reads_what_is_there)
+{
+	struct weft__poller *poller = poller_mine();
+	weft_token token;
+	weft_conn *r, *w;
+	char buffer[16];
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		for (int i = 0; i < 3; i++) {
+			become_emptied(poller, kind, &r, &w);
+			CHECK_EQ(weft_conn_write(w, "x", 1), 0);
+			await_readable(weft_conn_fd(r));
+			weft_token_init(&token, NULL);
+			if (i == 2) {
+				weft_token_cancel(&token);
+				weft_ambient_set(&token);
+			}
+			CHECK_EQ(weft_conn_read_until(r, buffer, sizeof(buffer),
+						      i == 0   ? 0
+						      : i == 1 ? weft_now() - 1
+							       : WEFT_NEVER),
+				 1);
+			CHECK_EQ(weft_conn_read_until(r, buffer, sizeof(buffer), 0),
+				 i == 2 ? -ECANCELED : -ETIMEDOUT);
+			weft_ambient_set(NULL);
+			weft_conn_close(r);
+			weft_conn_close(w);
+		}
+	}
+	poller_end(poller);
 }

@@ -464,8 +464,7 @@ static bool ready_attempt(weft_case *c)
 	}
 	if (c->result > 0) {
 		c->result = 0;
-		/* The edge of what is there may be on its way only. */
-		weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
+		weft__pollee_doubt(pollee);
 	}
 	if (edge)
 		weft__pollee_give(pollee, side);

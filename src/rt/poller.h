@@ -144,6 +144,12 @@ static inline void weft__pollee_drained(struct weft__pollee *pollee, uint32_t ed
 	weft_store_relaxed(&pollee->drained, edges + 1);
 }
 
+/* The edge of what is there may be on its way only. */
+static inline void weft__pollee_doubt(struct weft__pollee *pollee)
+{
+	weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
+}
+
 /* Whether a read may end early though the stream is not empty: at the mark of urgent
  * data. io_uring reports those whether there are any or not. */
 static inline bool weft__pollee_urgent(const struct weft__pollee *pollee)
