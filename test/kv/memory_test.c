@@ -168,6 +168,73 @@ TEST(volatile_policies_spare_keys_that_never_expire)
 	end();
 }
 
+/* EXEC: "+OK" or numbers for what ran, then the error for each that found no room. */
+static void check_transaction_ends_full(const char *policy)
+{
+	const char *reply;
+	int done = 0, refused = 0;
+
+	BEGIN("--maxmemory", "4m", "--maxmemory-policy", policy);
+	ask(&c, "MULTI", "+OK\r\n");
+	for (int i = 0; i < 16; i++) {
+		say(&c, "SETRANGE k:%d 1048575 x", i);
+		CHECK_STR_EQ(hear(&c, NULL), "+QUEUED\r\n");
+	}
+	ask(&c, "STRLEN k:0", "+QUEUED\r\n");
+	say(&c, "EXEC");
+	reply = hear(&c, NULL);
+	CHECK_MEM_EQ(reply, "*17\r\n", 5);
+	for (const char *at = reply + 5; *at; at = strchr(at, '\n') + 1) {
+		if (*at == '-') {
+			CHECK_MEM_EQ(at, "-OOM command not allowed", 24);
+			refused++;
+		} else {
+			CHECK_MEM_EQ(at, ":1048576\r\n", 10);
+			done++;
+		}
+	}
+	CHECK_EQ(done + refused, 17);
+	/* A string may keep as much room again. STRLEN is among those done. */
+	CHECK_GE(done, 3);
+	CHECK_LE(done, 5);
+	CHECK_LE(info("used_memory"), MOST + (2 << 20) + SLACK);
+	end();
+}
+
+TEST(transactions_keep_within_maxmemory)
+{
+	check_transaction_ends_full("noeviction");
+	check_transaction_ends_full("allkeys-lru");
+}
+
+TEST(transactions_make_room_before_they_begin)
+{
+	struct client other;
+
+	BEGIN("--maxmemory", "4m", "--maxmemory-policy", "allkeys-lru");
+	client_open(&other, &server);
+	ask(&other, "MULTI", "+OK\r\n");
+	ask(&other, "SET k v", "+QUEUED\r\n");
+	CHECK_EQ(ask_int(&c, "SETRANGE a 4194304 x"), 4194305);
+	ask(&other, "EXEC", "*1\r\n+OK\r\n");
+	CHECK_EQ(ask_int(&c, "EXISTS a"), 0);
+	client_close(&other);
+	end();
+	/* Where nothing may go, it does not begin. */
+	BEGIN("--maxmemory", "4m");
+	client_open(&other, &server);
+	ask(&other, "MULTI", "+OK\r\n");
+	ask(&other, "DEL x", "+QUEUED\r\n");
+	ask(&other, "SET k v", "+QUEUED\r\n");
+	CHECK_EQ(ask_int(&c, "SETRANGE a 4194304 x"), 4194305);
+	ask(&other, "EXEC",
+	    "-EXECABORT Transaction discarded because of: OOM command not allowed when used "
+	    "memory > 'maxmemory'.\r\n");
+	ask(&other, "EXEC", "-ERR EXEC without MULTI\r\n");
+	client_close(&other);
+	end();
+}
+
 TEST(noeviction_refuses_what_grows_and_nothing_else)
 {
 	BEGIN("--maxmemory", "4m");

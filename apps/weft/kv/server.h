@@ -121,6 +121,12 @@ static inline size_t kv_subscriptions(const struct kv_session *s)
 }
 /* Carries out what was parsed. */
 void kv_execute(struct kv_session *s, struct kv_bytes *argv, int argc);
+/* Whether keys and values are within --maxmemory; if not, and the policy allows it, keys
+ * make room. With no shard locked. */
+bool kv_make_room(struct kv_server *server);
+/* The same without making room, with any locks. */
+bool kv_has_room(const struct kv_server *server);
+#define KV_OOM "OOM command not allowed when used memory > 'maxmemory'."
 /* Ends the transaction, if there is one, and forgets what is watched. */
 void kv_transaction_end(struct kv_session *s);
 

@@ -256,14 +256,21 @@ int kv_serve(void *session)
 
 /* ---- carrying out ---------------------------------------------------------------------- */
 
-static bool make_room(struct kv_server *server)
+bool kv_has_room(const struct kv_server *server)
+{
+	size_t most = server->config.maxmemory;
+
+	return !most || kv_store_used(&server->store) <= most;
+}
+
+bool kv_make_room(struct kv_server *server)
 {
 	const struct kv_config *config = &server->config;
 	bool fixed = config->policy == KV_NOEVICTION, found = true;
 	bool volatile_only = config->policy >= KV_VOLATILE_LRU;
 	bool longest = config->policy == KV_ALLKEYS_LRU || config->policy == KV_VOLATILE_LRU;
 
-	while (config->maxmemory && found && kv_store_used(&server->store) > config->maxmemory) {
+	while (found && !kv_has_room(server)) {
 		found = false;
 		for (int i = 0; i < KV_SHARDS && !fixed; i++) {
 			weft_mutex_lock(&server->store.shards[i].mutex);
@@ -321,9 +328,8 @@ static bool admit(struct kv_call *c)
 		kv_error(c, "ERR Command not allowed inside a transaction");
 		return false;
 	}
-	if ((k->flags & KV_GROW) && c->server->config.maxmemory && !make_room(c->server)) {
-		kv_put_line(c->out, '-',
-			    "OOM command not allowed when used memory > 'maxmemory'.");
+	if ((k->flags & KV_GROW) && !kv_make_room(c->server)) {
+		kv_put_line(c->out, '-', KV_OOM);
 		return false;
 	}
 	return true;

@@ -189,11 +189,12 @@ static bool combine(struct kv_call *c, int first, int last, size_t most, struct 
 static void algebra(struct kv_call *c)
 {
 	bool store = strstr(c->command->name, "STORE") != NULL;
-	struct kv_table *t = kv_table_new(kv_heap_at(c, 1), KV_SET);
+	struct kv_heap scratch = { 0 }, *heap = store ? kv_heap_at(c, 1) : &scratch;
+	struct kv_table *t = kv_table_new(heap, KV_SET);
 	int64_t count;
 
 	if (!combine(c, 1 + store, c->argc - 1, SIZE_MAX, t)) {
-		kv_value_free(kv_heap_at(c, 1), &t->base);
+		kv_value_free(heap, &t->base);
 		return;
 	}
 	count = (int64_t)t->dict.count;
@@ -206,7 +207,7 @@ static void algebra(struct kv_call *c)
 	} else {
 		if (store)
 			kv_forget(c, 1);
-		kv_value_free(kv_heap_at(c, 1), &t->base);
+		kv_value_free(heap, &t->base);
 	}
 }
 

@@ -118,21 +118,45 @@ static unsigned all_shards(const struct kv_call *exec)
 	return shards;
 }
 
+/* Whether the transaction may begin; else it is over, and an error was replied. */
+static bool may_begin(struct kv_call *c)
+{
+	struct kv_session *s = c->session;
+	bool grows = false;
+
+	if (!s->in_multi) {
+		kv_error(c, "ERR EXEC without MULTI");
+		return false;
+	}
+	for (size_t i = 0; i < s->queued; i++)
+		grows |= (s->queue[i].command->flags & KV_GROW) != 0;
+	if (s->multi_failed)
+		kv_error(c, "EXECABORT Transaction discarded because of previous errors.");
+	else if (grows && !kv_make_room(c->server))
+		kv_error(c, "EXECABORT Transaction discarded because of: " KV_OOM);
+	else
+		return true;
+	kv_transaction_end(s);
+	return false;
+}
+
+/* With all shards of the transaction locked: so nothing can make room now. */
+static void run_queued(struct kv_call *c)
+{
+	if ((c->command->flags & KV_GROW) && !kv_has_room(c->server))
+		kv_put_line(c->out, '-', KV_OOM);
+	else
+		c->command->run(c);
+}
+
 static void exec(struct kv_call *c)
 {
 	struct kv_session *s = c->session;
 	bool changed = false;
 	unsigned shards;
 
-	if (!s->in_multi) {
-		kv_error(c, "ERR EXEC without MULTI");
+	if (!may_begin(c))
 		return;
-	}
-	if (s->multi_failed) {
-		kv_transaction_end(s);
-		kv_error(c, "EXECABORT Transaction discarded because of previous errors.");
-		return;
-	}
 	shards = all_shards(c);
 	kv_store_lock(c->store, shards);
 	for (size_t i = 0; i < s->watch_count; i++)
@@ -146,7 +170,7 @@ static void exec(struct kv_call *c)
 	for (size_t i = 0; i < s->queued && !changed; i++) {
 		struct kv_call q = queued_call(c, i);
 
-		q.command->run(&q);
+		run_queued(&q);
 	}
 	kv_store_unlock(c->store, shards);
 	kv_transaction_end(s);
