@@ -21,9 +21,10 @@ WEFT_BEGIN_DECLS
  * did is visible then. On a thread that runs no fiber it is a plain call.
  *
  * -EAGAIN, and fn has not run: 16,384 calls wait for a thread already, or there is no
- * thread and the system allows none. -ECANCELED or -ETIMEDOUT, and fn has not run: the
- * caller's scope ended while the call waited for a thread. Once fn has begun it is
- * waited for, as it may use what `arg` points at.
+ * thread and the system gives none. -ECANCELED, and fn has not run: the caller's scope
+ * was cancelled, or its deadline came, while the call waited for a thread. Once fn has
+ * begun it is waited for, as it may use what `arg` points at. If fn may return one of the
+ * two itself, let it say by `arg` that it ran.
  *
  * At most weft_runtime_opts.blocking_threads calls run at a time, so calls that wait
  * for each other must not be made by more fibers than that. */

@@ -74,7 +74,8 @@ WEFT_API WEFT_NODISCARD int weft_scope_spawn(weft_scope *scope, weft_fiber_fn fn
 
 /* Waits for the fiber's end, stores what its function returned in *result (unless
  * NULL), and frees the handle: 0. -EDEADLK when a fiber joins itself, and then the
- * handle stays. Ignores cancellation. What the fiber did is visible then. */
+ * handle stays; -ECHILD, likewise, in the child of a fork() that left the fiber behind
+ * before its end. Ignores cancellation. What the fiber did is visible then. */
 WEFT_API int weft_fiber_join(weft_fiber *fiber, int *result);
 
 /* The same until the deadline, and observing cancellation: -ETIMEDOUT and

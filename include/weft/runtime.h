@@ -67,11 +67,13 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **out, const weft_ru
 /* Ends a runtime, in two phases: until the deadline its fibers may come to their end
  * by themselves, and spawn others; then the runtime's token is cancelled, spawning
  * fails with -ECANCELED, and the rest is waited for. A fiber that never ends by
- * itself though it is cancelled is waited for without end. Afterwards the threads
- * are gone and the memory is given back. 0 if all was over by the deadline, else
+ * itself though it is cancelled is waited for without end; so is one whose token is that
+ * of a scope outside of the runtime, which only that scope cancels. Afterwards the
+ * threads are gone and the memory is given back. 0 if all was over by the deadline, else
  * -ETIMEDOUT. -EDEADLK, and nothing happens, when a fiber of the runtime itself calls.
  * -ECHILD in the child of a fork(), where it only gives up the handle. Handles of its
- * fibers stay valid until they are joined or detached. Any thread, once. */
+ * fibers stay valid until they are joined or detached. Any thread, once; at the end it
+ * blocks the thread, also if a fiber of another runtime calls, while threads end. */
 WEFT_API int weft_runtime_stop(weft_runtime *runtime, int64_t deadline);
 
 /* The default runtime, started if need be; NULL when it cannot start. It is never

@@ -140,17 +140,15 @@ static int serve(void *arg)
 
 /* ---- calling them ------------------------------------------------------------------ */
 
-/* Nobody will come: refuse what waits. The lock is held, and given back. */
+/* Nobody will come: refuse what waits. The lock is held, so that who gives up meanwhile
+ * finds its job in the queue or done. */
 static void refuse_all(struct weft__lane *lane)
 {
-	struct weft__list refused = { { NULL, NULL } };
 	struct weft__list_node *node;
 
-	weft__list_splice_back(&refused, &lane->queue);
 	lane->refused += lane->queued;
 	lane->queued = 0;
-	weft_mutex_unlock(&lane->mutex);
-	while ((node = weft__list_pop_front(&refused))) {
+	while ((node = weft__list_pop_front(&lane->queue))) {
 		struct job *job = weft_container_of(node, struct job, node);
 
 		job->result = -EAGAIN;
@@ -170,8 +168,7 @@ static void start(struct weft__lane *lane)
 	lane->coming--;
 	if (--lane->threads == 0)
 		refuse_all(lane);
-	else
-		weft_mutex_unlock(&lane->mutex);
+	weft_mutex_unlock(&lane->mutex);
 }
 
 /* Queues the job and sees to it that somebody comes. */

@@ -85,6 +85,7 @@ static int fiber_make(struct weft_fiber **out, weft_runtime *runtime, struct wef
 		return -ENOMEM;
 	*fiber = (struct weft_fiber){
 		.runtime = runtime,
+		.forks = runtime->forks,
 		.name = opts->name,
 		.migrate = opts->migrate,
 		.stack_class = runtime->stack_class,
@@ -211,17 +212,27 @@ int weft_scope_spawn(weft_scope *scope, weft_fiber_fn fn, void *arg, const weft_
 /* Publishes the end. The record may be gone from then on. */
 static void finish(struct weft__rt_worker *w, struct weft_fiber *fiber)
 {
-	uintptr_t word = weft_load_relaxed(&fiber->finished.queue.word);
+	weft_waitq *queue = &fiber->finished.queue;
+	uintptr_t word = weft_load_relaxed(&queue->word);
+	struct weft__wakes wakes;
+	bool done = false;
 
-	while (!(word & ~ABANDONED))
-		if (weft_cas_weak_acq_rel(&fiber->finished.queue.word, &word, /* fiber.1 */
-					  word | FINISHED)) {
-			if (word & ABANDONED)
-				record_give(w, fiber);
-			return;
-		}
-	/* Somebody waits, or looks: so somebody has the handle. */
-	weft_event_set(&fiber->finished);
+	weft__wakes_init(&wakes);
+	while (!done && !(word & ~ABANDONED))
+		done = weft_cas_weak_acq_rel(&queue->word, &word, word | FINISHED); /* fiber.1 */
+	if (!done) {
+		/* Somebody waits, or has just given up to wait - and then perhaps the handle,
+		 * up to the last moment. */
+		weft__win_all(weft__waitq_lock(queue), &wakes, 0, 0);
+		word = weft_load_relaxed(&queue->word);
+		while (!weft_cas_weak_acq_rel(&queue->word, &word, /* fiber.1 */
+					      (word & ABANDONED) | FINISHED))
+			continue;
+		weft__waitq_unlocked(queue, word);
+	}
+	weft__wakes_fire(&wakes);
+	if (word & ABANDONED)
+		record_give(w, fiber);
 }
 
 void weft__fiber_end(struct weft__rt_worker *w, struct weft_fiber *fiber, int result)
@@ -266,7 +277,7 @@ static int joinable(const weft_fiber *fiber)
 		return 0;
 	if (fiber == weft_fiber_current())
 		return -EDEADLK;
-	return weft__runtime_stale(fiber->runtime) ? -ECHILD : 0;
+	return weft__forked_since(fiber->forks) ? -ECHILD : 0;
 }
 
 int weft_fiber_join(weft_fiber *fiber, int *result)

@@ -76,6 +76,7 @@ struct weft_fiber {
 	struct weft_scope *scope; /* NULL: it has a handle */
 	weft_event finished;      /* bit B: nobody has the handle any more */
 	int result;
+	uint32_t forks; /* as the runtime's, which may be gone when it is joined */
 	uint8_t stack_class;
 	bool migrate;
 	struct weft__fiber_token *own; /* if cancellable */
@@ -218,6 +219,7 @@ void weft__fiber_end(struct weft__rt_worker *w, struct weft_fiber *fiber, int re
 
 /* The runtime's threads are in the parent of a fork(). */
 bool weft__runtime_stale(const weft_runtime *runtime);
+bool weft__forked_since(uint32_t forks);
 
 /* Called by a worker that has just lain down, while the runtime ends: if no fiber is
  * left, it is over. */

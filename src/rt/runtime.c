@@ -61,9 +61,14 @@ static int count_forks(void)
 	return err;
 }
 
+bool weft__forked_since(uint32_t count)
+{
+	return count != weft_load_relaxed(&forks);
+}
+
 bool weft__runtime_stale(const weft_runtime *runtime)
 {
-	return runtime->forks != weft_load_relaxed(&forks);
+	return weft__forked_since(runtime->forks);
 }
 
 __attribute__((noinline)) int weft__errno_get(void)

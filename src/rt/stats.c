@@ -26,6 +26,12 @@ static void add_worker(weft_runtime_stats *out, const struct weft__rt_worker *w)
 	out->stacks += weft_load_relaxed(&c->started) - dead;
 }
 
+/* A difference of counts that were read one after the other. */
+static uint64_t clamped(uint64_t difference)
+{
+	return (int64_t)difference < 0 ? 0 : difference;
+}
+
 void weft_runtime_stats_read(weft_runtime *runtime, weft_runtime_stats *out)
 {
 	uint64_t outside;
@@ -37,7 +43,8 @@ void weft_runtime_stats_read(weft_runtime *runtime, weft_runtime_stats *out)
 		add_worker(out, &runtime->worker[i]);
 	outside = weft_load_relaxed(&runtime->born);
 	out->spawned += outside;
-	out->fibers += outside;
+	out->fibers = clamped(out->fibers + outside);
+	out->stacks = clamped(out->stacks);
 }
 
 int weft_runtime_stats_worker(weft_runtime *runtime, int worker, weft_runtime_stats *out)
@@ -47,7 +54,9 @@ int weft_runtime_stats_worker(weft_runtime *runtime, int worker, weft_runtime_st
 		return -EINVAL;
 	out->workers = 1;
 	add_worker(out, &runtime->worker[worker]);
-	/* Who is born on one worker may die on another. */
+	/* Who is born on one worker may die on another, so it is those that began here; and
+	 * one that migrates may even have begun elsewhere. */
+	out->stacks = clamped(out->stacks);
 	out->fibers = out->stacks;
 	return 0;
 }

@@ -160,9 +160,14 @@ static void run(void *record)
 {
 	weft_thread *t = record;
 	bool kept = enter(t);
+	int result;
 
 	weft_ambient_set(t->work.ambient);
-	end(t, t->work.fn(t->work.arg));
+	result = t->work.fn(t->work.arg);
+	/* Before joiners go on: a destructor may wait, and who joins waits for the thread
+	 * itself then. */
+	weft__locals_end(weft__parker_self());
+	end(t, result);
 	if (!kept)
 		leave(t);
 }
