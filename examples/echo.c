@@ -7,8 +7,9 @@
  *
  * It is written like one that serves a single client: accept, read, write. What makes
  * it a server for thousands is weft_scope_spawn(). A connection that says nothing for
- * a minute is closed. When the scope is cancelled every call in it returns -ECANCELED,
- * and closing the scope waits until the last connection is closed.
+ * a minute is closed. When the scope is cancelled, calls in it that wait return
+ * -ECANCELED, and so does, after a while, one whose peer never lets it wait; closing the
+ * scope waits until the last connection is closed.
  */
 #include <weft.h>
 

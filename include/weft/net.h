@@ -11,7 +11,9 @@
  * Written like blocking calls, from threads and fibers alike. A call that can go on at
  * once does; else it waits until it can (0 in the deadline: not at all), until the
  * deadline, -ETIMEDOUT, or until the caller's scope is cancelled, -ECANCELED. Then
- * nothing has been read or written but what the call reports. No call ever raises
+ * nothing has been read or written but what the call reports. In a scope that is cancelled
+ * calls that need not wait go on for a while, at most some hundred in a row, and then say
+ * -ECANCELED as well: no peer can keep it open by being fast. No call ever raises
  * SIGPIPE: to write to a stream that nobody reads is -EPIPE, or -ECONNRESET.
  *
  * A connection may be read by some and written by others at the same time. Ends are

@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "rt/rt.h"
+#include "weft/cancel.h"
 
 /* More than the kernel moves at a time; keeps sums in range. */
 #define SIZE_MOST ((size_t)INT64_MAX)
@@ -54,21 +55,18 @@ static int64_t conn_last_try(weft_conn *conn, enum weft_side side, const weft_io
 static int64_t conn_move(weft_conn *conn, enum weft_side side, const weft_iovec *pieces, int count,
 			 size_t size, int64_t deadline)
 {
-	bool waited = false;
-
+	/* A wait would see it; a peer that never lets us wait must not hide it. */
+	if (weft__budget_spend() && weft_cancelled())
+		return -ECANCELED;
 	for (;;) {
 		int64_t n = conn_try(conn, side, pieces, count, size);
 		int err;
 
-		if (n != -EAGAIN) {
-			if (!waited)
-				weft__budget_spend();
+		if (n != -EAGAIN)
 			return n;
-		}
 		err = conn->kind->wait(conn, side, deadline);
 		if (err < 0)
 			return conn_last_try(conn, side, pieces, count, size, err);
-		waited = true;
 	}
 }
 

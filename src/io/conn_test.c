@@ -15,6 +15,8 @@
 #include "io/pairs_test.h"
 #include "rt/poller.h"
 #include "weft/cancel.h"
+#include "weft/fiber.h"
+#include "weft/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,4 +173,104 @@ TEST(conn_deadline_that_is_over_reads_what_is_there)
 		}
 	}
 	poller_end(poller);
+}
+
+/* ---- calls that never have to wait ------------------------------------------------------------ */
+
+struct busy {
+	weft_token token;
+	weft_conn *a, *b;
+	weft_listener *listener;
+	char address[WEFT_ADDRESS_TEXT];
+};
+
+/* Both ends are its own: no call ever has to wait. */
+static int talk_to_oneself(void *arg)
+{
+	struct busy *busy = arg;
+	char byte = 'x';
+	int64_t n = 1;
+
+	weft_ambient_set(&busy->token);
+	weft_token_cancel(&busy->token);
+	for (int sent = 0; n == 1; sent++) {
+		CHECK_LT(sent, 100000);
+		n = weft_conn_write_until(busy->a, &byte, 1, WEFT_NEVER);
+		if (n == 1)
+			n = weft_conn_read(busy->b, &byte, 1);
+	}
+	weft_ambient_set(NULL);
+	CHECK_EQ(n, -ECANCELED);
+	return 0;
+}
+
+TEST(conn_peer_that_keeps_one_busy_does_not_keep_it_from_its_cancellation)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		static struct busy busy;
+
+		weft_token_init(&busy.token, NULL);
+		make_pair(kind, &busy.b, &busy.a);
+		CHECK_EQ(weft_block_on(NULL, talk_to_oneself, &busy, NULL), 0);
+		weft_token_init(&busy.token, NULL);
+		talk_to_oneself(&busy);
+		weft_conn_close(busy.a);
+		weft_conn_close(busy.b);
+	}
+}
+
+static int accept_oneself(void *arg)
+{
+	struct busy *busy = arg;
+	weft_conn *client, *server;
+	int err = 0;
+
+	for (int accepted = 0; err == 0; accepted++) {
+		CHECK_LT(accepted, 10000);
+		CHECK_EQ(weft_connect(&client, busy->address), 0);
+		weft_ambient_set(&busy->token);
+		err = weft_accept(busy->listener, &server);
+		weft_ambient_set(NULL);
+		weft_conn_close(client);
+		weft_conn_close(server);
+	}
+	CHECK_EQ(err, -ECANCELED);
+	return 0;
+}
+
+TEST(conn_backlog_that_is_never_empty_does_not_keep_one_from_its_cancellation)
+{
+	static struct busy busy;
+
+	busy.listener = listen_on("127.0.0.1:0", busy.address);
+	weft_token_init(&busy.token, NULL);
+	weft_token_cancel(&busy.token);
+	CHECK_EQ(weft_block_on(NULL, accept_oneself, &busy, NULL), 0);
+	accept_oneself(&busy);
+	weft_listener_close(busy.listener);
+}
+
+/* Written in pieces of a few bytes, with room for all: what went out before the call saw
+ * that it is to end was reported, and no more went out. */
+TEST(conn_cancelled_call_reports_what_it_did)
+{
+	char buffer[4096], byte = 'x';
+	weft_token token;
+	weft_conn *r, *w;
+	int64_t n, read, sent = 0;
+
+	CHECK_EQ(weft_pipe(&r, &w), 0);
+	weft_token_init(&token, NULL);
+	weft_token_cancel(&token);
+	weft_ambient_set(&token);
+	while ((n = weft_conn_write_until(w, &byte, 1, WEFT_NEVER)) > 0)
+		sent += n;
+	CHECK_LT(sent, 4096); /* there is more room than that */
+	weft_ambient_set(NULL);
+	CHECK_EQ(n, -ECANCELED);
+	weft_conn_close(w);
+	for (read = 0; (n = weft_conn_read(r, buffer, sizeof(buffer))) > 0; read += n)
+		continue;
+	CHECK_EQ(read, sent);
+	weft_conn_close(r);
 }

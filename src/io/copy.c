@@ -110,7 +110,7 @@ static int flows_run(struct flow *flows, int count, int64_t deadline)
 		}
 		if (over)
 			return 0;
-		weft__budget_spend();
+		(void)weft__budget_spend();
 		if (busy)
 			err = flows_look_up(deadline);
 		else

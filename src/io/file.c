@@ -162,12 +162,13 @@ static int64_t move(weft_file *file, enum weft__op_code code, const weft_iovec *
 	if (count < 0 || count > WEFT_IOVEC_MAX || (count > 0 && !pieces) || offset < -1)
 		return -EINVAL;
 	if (weft__rt_worker_self()) {
-		int64_t n = move_now(file, &op);
+		int64_t n;
 
-		if (n != -EAGAIN) {
-			weft__budget_spend();
+		if (weft__budget_spend() && weft_cancelled())
+			return -ECANCELED;
+		n = move_now(file, &op);
+		if (n != -EAGAIN)
 			return n;
-		}
 	}
 	return op_run(&op, deadline);
 }

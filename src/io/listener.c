@@ -15,6 +15,7 @@
 #include "io/sim.h"
 #include "rt/poller.h"
 #include "rt/rt.h"
+#include "weft/cancel.h"
 #include "weft/thread.h"
 
 struct fd_listener {
@@ -269,7 +270,6 @@ static int fd_accept(weft_listener *listener, weft_conn **out, int64_t deadline)
 	*out = NULL;
 	if (fd < 0)
 		return fd;
-	weft__budget_spend();
 	err = weft__conn_make(out, fd, l->kind);
 	if (err < 0)
 		(void)weft__fd_close(fd);
@@ -284,10 +284,13 @@ static const struct weft__listener_kind fd_kind = {
 
 int weft_accept(weft_listener *listener, weft_conn **out)
 {
-	return listener->kind->accept(listener, out, WEFT_NEVER);
+	return weft_accept_until(listener, out, WEFT_NEVER);
 }
 
 int weft_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
 {
+	*out = NULL;
+	if (weft__budget_spend() && weft_cancelled())
+		return -ECANCELED;
 	return listener->kind->accept(listener, out, deadline);
 }

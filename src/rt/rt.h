@@ -49,9 +49,10 @@ struct weft__rt_worker *weft__rt_worker_any(void);
 
 struct weft__poller *weft__rt_worker_poller(struct weft__rt_worker *worker);
 
-/* To be called where an operation that may wait did not have to: after many of them
- * running, a fiber lets the others of its worker have a turn. On a thread, nothing. */
-void weft__budget_spend(void);
+/* To be called by operations that may wait, or did not have to: after many of them
+ * running, a fiber lets the others of its worker have a turn. True where that was so, and
+ * on threads as often: then it is time to see whether all this is still wanted. */
+bool weft__budget_spend(void);
 
 /* ---- fibers --------------------------------------------------------------------- */
 

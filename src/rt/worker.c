@@ -326,13 +326,14 @@ const struct weft__parker_kind weft__fiber_kind = {
 
 /* ---- the budget ---------------------------------------------------------------------- */
 
-void weft__budget_spend(void)
+bool weft__budget_spend(void)
 {
+	static __thread __attribute__((tls_model("initial-exec"))) unsigned calls;
 	struct weft__rt_worker *w = weft__rt_worker_self();
 	bool spent;
 
 	if (!w || !w->current)
-		return;
+		return ++calls % BUDGET == 0;
 	spent = --w->budget <= 0;
 	if (w->budget % BUDGET_LOOK == BUDGET_LOOK - 1) {
 		int64_t now = weft_now();
@@ -347,6 +348,7 @@ void weft__budget_spend(void)
 		weft__fiber_yield(w->current);
 	if (spent)
 		w->budget = BUDGET;
+	return spent;
 }
 
 /* ---- the root: looking around, searching, sleeping ------------------------------------ */
