@@ -8,6 +8,7 @@
 #include "weft/file.h"
 
 #include "check.h"
+#include "rt/poller.h"
 #include "weft/cancel.h"
 #include "weft/fiber.h"
 #include "weft/net.h"
@@ -305,6 +306,30 @@ static int cancel_stuck(void *arg)
 		CHECK_EQ(unlink(path), 0);
 	}
 	return 0;
+}
+
+/* A migrating fiber may come back on another worker, where the ring that it used is not
+ * its own: it must not be given one. */
+static int has_ring(void *arg)
+{
+	*(bool *)arg = weft__poller_for_ops() != NULL;
+	return 0;
+}
+
+TEST(file_operation_of_a_fiber_that_migrates_is_not_the_rings)
+{
+	const char *wish = getenv("WEFT_REACTOR");
+	const bool uring = wish && strcmp(wish, "uring") == 0 && !weft_uring_refusal();
+
+	for (int i = 0; i < 2; i++) {
+		const weft_fiber_opts opts = { .migrate = i != 0 };
+		weft_fiber *fiber;
+		bool has;
+
+		CHECK_EQ(weft_fiber_spawn(&fiber, has_ring, &has, &opts), 0);
+		CHECK_EQ(weft_fiber_join(fiber, NULL), 0);
+		CHECK_EQ(has, uring && !opts.migrate);
+	}
 }
 
 TEST(file_cancelled_operation_touches_nothing)

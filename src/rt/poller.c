@@ -491,7 +491,12 @@ weft_case weft__pollee_case(struct weft__pollee *pollee, int side)
 
 struct weft__poller *weft__poller_for_ops(void)
 {
-	return owned && owned->reactor->start ? owned : NULL;
+	const struct weft__rt_worker *w = weft__rt_worker_self();
+
+	if (!owned || !owned->reactor->start)
+		return NULL;
+	/* One that may come back on another thread could not end what it began. */
+	return w && w->current && w->current->migrate ? NULL : owned;
 }
 
 void weft__op_done(struct weft__op *op, int result)

@@ -175,7 +175,8 @@ struct weft__op {
 };
 
 /* The poller that carries out operations of the caller's, or NULL if it has none that
- * can: then a thread has to do it. */
+ * can: then a thread has to do it. So it is for fibers that migrate, since only a poller's
+ * owner may begin and end operations. */
 struct weft__poller *weft__poller_for_ops(void);
 
 /* Carries out op->what: its result; or -ETIMEDOUT, -ECANCELED when the kernel could be

@@ -221,11 +221,13 @@ static int look(struct weft__poller *poller, int64_t deadline)
 
 static void start(struct weft__poller *poller, struct weft__op *op)
 {
+	WEFT__ASSERT(weft__poller_owned(poller), "an operation was begun on a foreign ring");
 	weft__uring_start(uring_of(poller)->ring, &op->what, (uintptr_t)op | OPERATION);
 }
 
 static void stop(struct weft__poller *poller, struct weft__op *op)
 {
+	WEFT__ASSERT(weft__poller_owned(poller), "an operation was ended on a foreign ring");
 	weft__uring_cancel(uring_of(poller)->ring, (uintptr_t)op | OPERATION);
 }
 
