@@ -205,6 +205,9 @@ TEST(places_that_cannot_be_had_end_with_1)
 	CHECK_EQ(FAILS("in use", "--port", port), 1);
 	CHECK_EQ(FAILS("cannot listen on 192.0.2.1:", "--port", "0", "--bind", "192.0.2.1"), 1);
 	CHECK_EQ(FAILS("cannot listen on nonsense:", "--port", "0", "--bind", "nonsense"), 1);
+	CHECK_EQ(FAILS("cannot save to /nowhere/at/all: No such file or directory", "--port", "0",
+		       "--save", "/nowhere/at/all"),
+		 1);
 	client_close(&c);
 	server_stop(&server);
 }
@@ -239,6 +242,10 @@ TEST(a_folder_that_vanished_is_told_at_the_end)
 	CHECK_EQ(rmdir(folder), 0);
 	say(&c, "SAVE");
 	CHECK_EQ(hear(&c, NULL)[0], '-');
+	ask(&c, "SHUTDOWN",
+	    "-ERR Errors trying to SHUTDOWN: the snapshot could not be written; the server's "
+	    "output says why\r\n");
+	ask(&c, "GET k", "$1\r\nv\r\n");
 	kill(server.pid, SIGTERM);
 	server_says(&server, "cannot save to");
 	CHECK_EQ(server_wait(&server), 1);

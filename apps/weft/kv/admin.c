@@ -270,14 +270,24 @@ static void lastsave(struct kv_call *c)
 	kv_put_int(c->out, weft_load_relaxed(&c->server->saved));
 }
 
+/* It saves now, to stay if that fails, and again at the end, when all have been answered. */
 static void shutdown_(struct kv_call *c)
 {
-	if (kv_arg_is(c, 1, "NOSAVE"))
-		weft_store_relaxed(&c->server->save_at_end, false);
-	else if (c->argc > 1 && !kv_arg_is(c, 1, "SAVE")) {
+	struct kv_server *server = c->server;
+	bool save = !kv_arg_is(c, 1, "NOSAVE");
+
+	if (c->argc > 2 || (c->argc == 2 && save && !kv_arg_is(c, 1, "SAVE"))) {
 		kv_syntax_error(c);
 		return;
 	}
+	if (save && server->config.save && kv_save(server) != 0) {
+		kv_error(c,
+			 "ERR Errors trying to SHUTDOWN: the snapshot could not be written; the "
+			 "server's output says why");
+		return;
+	}
+	if (!save)
+		weft_store_relaxed(&server->save_at_end, false);
 	c->session->closing = true;
 	weft_event_set(&c->server->stop);
 }

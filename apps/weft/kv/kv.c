@@ -152,9 +152,9 @@ static int run(struct kv_server *server)
 {
 	weft_runtime_opts opts = { .name = "kv", .workers = server->config.workers };
 	weft_runtime *runtime;
-	int result = 0, err = server->config.save ? kv_load(server) : 0;
+	int result = 0, err;
 
-	if (err)
+	if (server->config.save && (kv_load(server) != 0 || kv_check_save(server) != 0))
 		return EXIT_IN_PART;
 	err = weft_runtime_start(&runtime, &opts);
 	if (err == 0) {

@@ -137,16 +137,27 @@ static int sync_folder(const char *path)
 	return err;
 }
 
+/* Opens what is renamed later, beside the file: its descriptor or -errno. *name is the
+ * caller's to free. */
+static int open_temporary(const char *path, char **name)
+{
+	int fd;
+
+	if (asprintf(name, "%s.%d.tmp", path, (int)getpid()) < 0) {
+		*name = NULL;
+		return -ENOMEM;
+	}
+	fd = open(*name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
 static int write_file(void *arg)
 {
 	const struct job *job = arg;
 	char *temporary;
-	int fd, err;
+	int fd = open_temporary(job->path, &temporary);
+	int err = fd < 0 ? fd : write_whole(fd, job->bytes);
 
-	if (asprintf(&temporary, "%s.%d.tmp", job->path, (int)getpid()) < 0)
-		return -ENOMEM;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	err = fd < 0 ? -errno : write_whole(fd, job->bytes);
 	if (fd >= 0 && close(fd) < 0 && err == 0)
 		err = -errno;
 	if (err == 0 && rename(temporary, job->path) < 0)
@@ -163,6 +174,19 @@ static int complain(const struct kv_server *server, const char *what, int err)
 {
 	fprintf(stderr, "weft kv: %s %s: %s\n", what, server->config.save, strerror(-err));
 	return err;
+}
+
+int kv_check_save(const struct kv_server *server)
+{
+	char *temporary;
+	int fd = open_temporary(server->config.save, &temporary);
+
+	if (fd >= 0) {
+		close(fd);
+		unlink(temporary);
+	}
+	free(temporary);
+	return fd < 0 ? complain(server, "cannot save to", fd) : 0;
 }
 
 int kv_save(struct kv_server *server)
