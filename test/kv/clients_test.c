@@ -108,6 +108,54 @@ TEST(a_slow_subscriber_is_closed_and_nobody_else)
 	server_stop(&server);
 }
 
+/* The most that the server has taken of memory, in KiB. */
+static long memory_peak(void)
+{
+	char path[32], line[128];
+	long peak = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)server.pid);
+	f = fopen(path, "r");
+	CHECK_NOT_NULL(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "VmHWM: %ld", &peak) != 1)
+		;
+	fclose(f);
+	CHECK_GT(peak, 0);
+	return peak;
+}
+
+/* One PUBLISH, for which 2,000 patterns of one client wait: 200 MB, would the mailbox go
+ * on to grow once it is full. */
+TEST(a_full_mailbox_takes_nothing_more)
+{
+	enum { PATTERNS = 2000, SIZE = 100000 };
+	static char request[SIZE + 64];
+	struct client slow, publisher;
+	long before;
+	int len;
+
+	SERVER_START(&server, "--workers", "1", "--max-output", "1m");
+	client_open(&slow, &server);
+	client_open(&publisher, &server);
+	for (int i = 0; i < PATTERNS; i++)
+		say(&slow, "PSUBSCRIBE [x%d]", i);
+	for (int i = 0; i < PATTERNS; i++)
+		hear(&slow, NULL);
+	len = snprintf(request, sizeof(request), "*3\r\n$7\r\nPUBLISH\r\n$1\r\nx\r\n$%d\r\n",
+		       SIZE);
+	memset(request + len, 'm', SIZE);
+	memcpy(request + len + SIZE, "\r\n", 2);
+	before = memory_peak();
+	client_send(&publisher, request, (size_t)len + SIZE + 2);
+	CHECK_EQ(atoll(hear(&publisher, NULL) + 1), PATTERNS);
+	CHECK_LT(memory_peak() - before, 32 << 10);
+	await_connected(&publisher, 1);
+	client_close(&slow);
+	client_close(&publisher);
+	server_stop(&server);
+}
+
 /* It asks for megabytes and reads none: after --patience it is closed. */
 TEST(who_reads_no_answers_is_closed_and_nobody_else)
 {

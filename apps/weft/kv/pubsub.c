@@ -161,23 +161,30 @@ static void put_message(struct kv_out *o, const struct kv_bytes *pattern, struct
 	kv_put_bulk(o, text);
 }
 
-/* Puts the message into the mailbox; a session that lets too much pile up is ended. Who
- * publishes to itself has it before the reply, but not in the midst of a transaction. */
+/* Puts the message into the mailbox, whole or not at all; a session that lets too much pile
+ * up is ended, and gets nothing more meanwhile. Who publishes to itself has it before the
+ * reply, but not in the midst of a transaction. */
 static void deliver(const struct kv_call *c, struct kv_session *s, const struct kv_bytes *pattern,
 		    struct kv_bytes channel, struct kv_bytes text)
 {
-	struct kv_out out = { .protocol = s->out.protocol };
+	size_t most = s->server->config.output_most, before;
+	struct kv_out out;
 
 	if (s == c->session && s->queued == 0) {
 		put_message(c->out, pattern, channel, text);
 		return;
 	}
 	weft_mutex_lock(&s->mail_mutex);
-	out.buf = s->mail;
-	put_message(&out, pattern, channel, text);
-	s->mail = out.buf;
-	if (!buf_ok(&s->mail) || s->mail.len > s->server->config.output_most)
-		weft_scope_cancel(&s->scope);
+	before = s->mail.len;
+	out = (struct kv_out){ s->mail, s->out.protocol, most };
+	if (kv_put_ok(&out)) {
+		put_message(&out, pattern, channel, text);
+		s->mail = out.buf;
+		if (!kv_put_ok(&out)) {
+			s->mail.len = before;
+			weft_scope_cancel(&s->scope);
+		}
+	}
 	weft_mutex_unlock(&s->mail_mutex);
 	weft_event_set(&s->mail_came);
 }
