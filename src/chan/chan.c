@@ -232,6 +232,8 @@ void weft__chan_notify_slow(weft_waitq *q)
 	head = weft__waitq_lock(q);
 	if (!(weft_load_relaxed(&q->word) & CHAN_DESIGNATED))
 		head = weft__notify_one(head, &wakes, &woken);
+	if (woken)
+		woken = weft__wakes_prompt(&wakes);
 	weft__waitq_unlock(q, head, woken ? CHAN_DESIGNATED : 0, 0); /* chan.4 */
 	weft__wakes_fire(&wakes);
 }
@@ -279,7 +281,7 @@ bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook)
 
 void weft__chan_arrive(weft_waitq *q, const weft_case *c)
 {
-	if (weft__case_certain(c))
+	if (c->sel->prompt)
 		weft_and_seq_cst(&q->word, ~CHAN_DESIGNATED); /* chan.4 */
 }
 

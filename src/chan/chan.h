@@ -76,8 +76,8 @@ typedef enum weft__outlook weft__outlook_fn(const weft_chan *chan);
  * the case, then looks again. See ring.c, chan.2 and chan.3. */
 bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook);
 
-/* A bit of those queues' words: a waiter was notified that is certain to run, and has
- * not looked yet; it will see to all that comes until then. */
+/* A bit of those queues' words: a thread that waits was notified, and has not looked yet;
+ * it will see to all that comes until then. */
 #define CHAN_DESIGNATED ((uintptr_t)WEFT__A)
 
 /* Notifies one waiter of the queue, or all of them. */

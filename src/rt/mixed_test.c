@@ -271,6 +271,72 @@ static int trade(void *arg)
 	return 0;
 }
 
+static weft_chan *hogged;
+static weft_atomic_bool other_received;
+
+static int receive_first(void *arg)
+{
+	int value;
+
+	(void)arg;
+	return weft_chan_recv(hogged, &value);
+}
+
+static int receive_too(void *arg)
+{
+	int err = receive_first(arg);
+
+	weft_store_relaxed(&other_received, true);
+	return err;
+}
+
+/* Keeps its worker, and with it the fiber that was notified first, until the one on the
+ * other worker has received something. */
+static int send_and_keep_the_worker(void *arg)
+{
+	int value = 0;
+
+	(void)arg;
+	do {
+		CHECK_EQ(weft_chan_send(hogged, &value), 0);
+		weft_thread_yield();
+	} while (!weft_load_relaxed(&other_received));
+	return 0;
+}
+
+static weft_fiber *park_in(weft_runtime *runtime, weft_fiber_fn fn)
+{
+	weft_fiber *fiber = rt_spawn_on(runtime, fn, NULL);
+	weft_runtime_stats stats;
+
+	do {
+		weft_thread_yield();
+		weft_runtime_stats_read(runtime, &stats);
+	} while (stats.parks == 0);
+	return fiber;
+}
+
+TEST(channel_does_not_wait_for_a_fiber_that_cannot_run)
+{
+	const size_t capacities[] = { 1000000, WEFT_UNBOUNDED };
+
+	for (int i = 0; i < 2; i++) {
+		weft_runtime *busy = rt_start(1), *idle = rt_start(1);
+		weft_fiber *first, *other;
+
+		weft_store_relaxed(&other_received, false);
+		CHECK_EQ(weft_chan_new(&hogged, sizeof(int), capacities[i], NULL), 0);
+		first = park_in(busy, receive_first);
+		other = park_in(idle, receive_too);
+		CHECK_EQ(rt_join(rt_spawn_on(busy, send_and_keep_the_worker, NULL)), 0);
+		CHECK_EQ(rt_join(first), 0);
+		CHECK_EQ(rt_join(other), 0);
+		rt_stop(busy);
+		rt_stop(idle);
+		weft_chan_release(hogged);
+	}
+}
+
 TEST(select_between_fibers_and_threads)
 {
 	const size_t capacities[3] = { 0, 4, WEFT_UNBOUNDED };

@@ -7,8 +7,8 @@
  * one word:
  *
  *   LOCKED (A)      somebody holds it
- *   DESIGNATED (B)  a waiter was woken and is on its way; until it has the lock,
- *                   or is queued again, unlocking need wake nobody
+ *   DESIGNATED (B)  a thread that waited was woken and is on its way; until it has the
+ *                   lock, or is queued again, unlocking need wake nobody
  *
  * Unlocking frees the mutex and wakes the first waiter, which must compete with
  * newcomers: a lock that is handed over instead stands idle for the whole time
@@ -56,7 +56,7 @@ static bool take(weft_mutex *m, uintptr_t settle)
 /* What is settled when a woken waiter takes the mutex or queues up again. */
 static uintptr_t designation(const weft_case *c)
 {
-	return c->notified && weft__case_certain(c) ? DESIGNATED : 0;
+	return c->notified && c->sel->prompt ? DESIGNATED : 0;
 }
 
 static bool mutex_attempt(weft_case *c)
@@ -126,7 +126,8 @@ static void mutex_pass_on(weft_case *c)
 	weft__wakes_init(&wakes);
 	head = weft__waitq_lock(&m->queue);
 	head = weft__notify_one(head, &wakes, &woken);
-	weft__waitq_unlock(&m->queue, head, 0, woken ? 0 : DESIGNATED);
+	woken = woken && weft__wakes_prompt(&wakes);
+	weft__waitq_unlock(&m->queue, head, woken ? DESIGNATED : 0, woken ? 0 : DESIGNATED);
 	weft__wakes_fire(&wakes);
 }
 
@@ -226,7 +227,7 @@ static void unlock_and_wake(weft_mutex *m)
 		bool woken;
 
 		head = weft__notify_one(head, &wakes, &woken);
-		set = woken ? DESIGNATED : 0;
+		set = woken && weft__wakes_prompt(&wakes) ? DESIGNATED : 0;
 	}
 	weft__waitq_unlock(&m->queue, head, set, clear); /* mutex.1 */
 	weft__wakes_fire(&wakes);

@@ -96,6 +96,7 @@ void weft__sel_init(weft_sel *sel, struct weft__parker *parker)
 	*sel = (weft_sel){ .parker = parker };
 	sel->certain = parker->kind->certain;
 	sel->thread = parker->kind->wake == weft__thread_wake_token;
+	sel->prompt = parker->kind->certain && !parker->kind->tracked;
 }
 
 void weft__sel_wake(weft_sel *sel)

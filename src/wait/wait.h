@@ -128,6 +128,7 @@ typedef struct weft_sel {
 	 * before it wakes it. */
 	bool certain;
 	bool thread; /* woken by weft__thread_wake_token() */
+	bool prompt; /* certain, and runs as soon as the system lets it: no fiber */
 	struct weft__parker *parker;
 } weft_sel;
 
@@ -251,6 +252,14 @@ bool weft__case_win(weft_case *c, uint32_t how);
 
 /* Has the won party woken: after the unlock, or at once if it is a future. */
 void weft__wakes_add(struct weft__wakes *wakes, weft_case *c);
+
+/* Whether the party that was added last runs as soon as the system lets it. A fiber is
+ * certain to run too, but not before the one that runs on its worker lets it; nobody
+ * should have to wait for that. */
+static inline bool weft__wakes_prompt(const struct weft__wakes *wakes)
+{
+	return wakes->first && weft_container_of(wakes->last, weft_case, next)->sel->prompt;
+}
 
 /* Wakes them all; the queue must be unlocked. Touches each frame only before
  * its wake. */
