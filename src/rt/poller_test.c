@@ -413,17 +413,19 @@ TEST(poller_wait_is_cancelled_and_timed_out)
 }
 
 /* Descriptors are opened, registered, made ready and closed by several threads while
- * the owner dispatches: with the sanitizers a test of the pollees' memory. */
+ * the owner dispatches: with the sanitizers a test of the pollees' memory. An edge of
+ * one that was closed may reach the next in its place, which costs that a try. */
 static void churn(void *arg, int index)
 {
 	(void)arg;
 	for (int i = 0; i < 1000; i++) {
 		struct weft__pollee *pollee;
-		int fd[2];
+		int fd[2], err;
 
 		pair(fd);
 		pollee = weft__pollee_new(fd[0]);
-		CHECK_EQ(weft__pollee_wait(pollee, WEFT__TO_READ, 0, 0), -ETIMEDOUT);
+		err = weft__pollee_wait(pollee, WEFT__TO_READ, 0, 0);
+		CHECK(err == -ETIMEDOUT || err == 0);
 		CHECK_EQ(write(fd[1], "x", 1), 1);
 		if ((i + index) & 1)
 			CHECK_EQ(weft__pollee_wait(pollee, WEFT__TO_READ, WEFT_NEVER, 0), 0);

@@ -18,11 +18,12 @@
  *     not counted, as the count is a line that all would fight for.
  *
  * With one CPU in the thread's affinity mask there is never any spinning: whoever is
- * waited for cannot run meanwhile. There the thread yields, once, and looks again: the
- * others get ahead, and find nobody asleep whom they would have to wake. But a yield to
- * a thread that only computes lasts for a time slice, while one who sleeps is put in
- * front of such a thread when it is woken. So a yield that lasted has to be paid for:
- * the longer it was, the more looks go without, and over time it costs a look 2 us.
+ * waited for cannot run meanwhile. There each look is one yield: the others get ahead,
+ * and find nobody in the kernel whom they would have to wake. But a yield to a thread
+ * that only computes lasts for a time slice, while one who sleeps is put in front of
+ * such a thread when it is woken. So a yield that lasted, 100 us or more, has to be paid
+ * for: for each 2 us of it one look goes without. A mere sleep has nothing to look for,
+ * and never yields.
  */
 #include "wait/wait.h"
 
@@ -120,7 +121,7 @@ static bool yield(struct weft__spin *spin)
 	int64_t took;
 
 	/* Who is no thread has another way to let others run. */
-	if (!YIELDS || spin->yielded || parker->cpus != 1 ||
+	if (!YIELDS || spin->yielded || parker->cpus != 1 || parker->spins == 0 ||
 	    parker->kind->wake != weft__thread_wake_token)
 		return false;
 	if (parker->debt > 0) {
