@@ -312,6 +312,38 @@ TEST(requests_beyond_the_most_are_refused)
 	server_stop(&server);
 }
 
+TEST(watched_keys_are_counted_once_and_not_without_limit)
+{
+	struct client c, other;
+	int accepted = 0;
+
+	SERVER_START(&server, "--max-request", "4k");
+	client_open(&c, &server);
+	client_open(&other, &server);
+	for (int i = 0; i < 1000; i++)
+		ask(&c, "WATCH a a a a a a a a", "+OK\r\n");
+	for (bool full = false; !full; accepted += !full) {
+		CHECK_LT(accepted, 1000);
+		say(&c, "WATCH key:%d", accepted);
+		full = hear(&c, NULL)[0] == '-';
+	}
+	CHECK_GT(accepted, 20);
+	ask(&c, "WATCH more", "-ERR the keys watched are larger than a request may be\r\n");
+	/* Those before are watched, in the state that they had first. */
+	ask(&other, "SET a x", "+OK\r\n");
+	ask(&c, "WATCH a", "+OK\r\n");
+	ask(&c, "MULTI", "+OK\r\n");
+	ask(&c, "EXEC", "*-1\r\n");
+	ask(&c, "WATCH more", "+OK\r\n");
+	ask(&c, "UNWATCH", "+OK\r\n");
+	ask(&c, "WATCH more", "+OK\r\n");
+	ask(&c, "MULTI", "+OK\r\n");
+	ask(&c, "EXEC", "*0\r\n");
+	client_close(&c);
+	client_close(&other);
+	server_stop(&server);
+}
+
 /* The command is answered by an error, then the end; what came before it is answered. */
 static void check_too_large(const char *lines, const char *before)
 {

@@ -85,6 +85,18 @@ void kv_parser_fini(struct kv_parser *p)
 	free(p->starts);
 }
 
+void kv_parser_trim(struct kv_parser *p, size_t keep)
+{
+	size_t each = sizeof(*p->argv) + sizeof(*p->starts);
+
+	if (p->wanted != 0 || (size_t)p->room * each <= keep)
+		return;
+	kv_parser_fini(p);
+	p->argv = NULL;
+	p->starts = NULL;
+	p->argc = p->room = 0;
+}
+
 static int refuse(struct kv_parser *p, const char *why)
 {
 	snprintf(p->error, sizeof(p->error), "ERR Protocol error: %s", why);

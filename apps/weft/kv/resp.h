@@ -25,6 +25,8 @@ struct kv_parser {
 };
 
 void kv_parser_fini(struct kv_parser *p);
+/* Between two requests: frees what a large one has left, if it is more than `keep` bytes. */
+void kv_parser_trim(struct kv_parser *p, size_t keep);
 /* Parses the request that begins at bytes[0]: 1, and *used is its length; 0: more
  * bytes are needed, and the same ones again; -1: that was no request. An empty line
  * is a request of no arguments. Quoted inline arguments are unescaped in place. */

@@ -379,3 +379,28 @@ TEST(replies_follow_the_protocol_of_the_session)
 		buf_free(&o.buf);
 	}
 }
+
+TEST(parser_gives_back_what_a_large_request_left)
+{
+	enum { ARGS = 20000 };
+	struct kv_parser p;
+	struct buf b = { 0 };
+	size_t used;
+
+	parser_init(&p);
+	buf_printf(&b, "*%d\r\n", ARGS);
+	for (int i = 0; i < ARGS; i++)
+		buf_str(&b, "$1\r\na\r\n");
+	CHECK_EQ(kv_parse(&p, b.at, b.len - 1, &used), 0);
+	kv_parser_trim(&p, 0); /* it is needed yet */
+	CHECK_EQ(kv_parse(&p, b.at, b.len, &used), 1);
+	CHECK_EQ(p.argc, ARGS);
+	kv_parser_trim(&p, 1 << 20);
+	CHECK_GE(p.room, ARGS);
+	kv_parser_trim(&p, 1 << 18);
+	CHECK_EQ(p.room, 0);
+	CHECK_EQ(kv_parse(&p, b.at, b.len, &used), 1);
+	CHECK_EQ(used, b.len);
+	kv_parser_fini(&p);
+	buf_free(&b);
+}

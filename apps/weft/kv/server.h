@@ -76,8 +76,8 @@ struct kv_queued {
 	int argc;
 };
 
+/* What WATCH remembers of a key. */
 struct kv_watched {
-	struct kv_bytes key;
 	uint64_t hash, version;
 };
 
@@ -101,8 +101,8 @@ struct kv_session {
 	bool in_multi, multi_failed;
 	struct kv_queued *queue;
 	size_t queued, queue_room, queue_bytes;
-	struct kv_watched *watched;
-	size_t watch_count;
+	struct kv_dict watched; /* key -> kv_watched */
+	size_t watch_bytes;
 
 	struct kv_dict channels, patterns; /* subscribed to */
 	struct kv_heap heap;
@@ -129,6 +129,7 @@ bool kv_has_room(const struct kv_server *server);
 #define KV_OOM "OOM command not allowed when used memory > 'maxmemory'."
 /* Ends the transaction, if there is one, and forgets what is watched. */
 void kv_transaction_end(struct kv_session *s);
+void kv_unwatch(struct kv_session *s);
 
 void kv_unsubscribe_all(struct kv_session *s);
 int64_t kv_unix_ms(void);

@@ -63,6 +63,7 @@ struct kv_session *kv_session_new(struct kv_server *server, weft_conn *conn)
 	s->out.protocol = 2;
 	s->parser.most = server->config.request_most;
 	s->parser.total = server->config.request_most;
+	kv_dict_init(&s->watched, &s->heap);
 	kv_dict_init(&s->channels, &s->heap);
 	kv_dict_init(&s->patterns, &s->heap);
 	weft_conn_peer(conn, &address);
@@ -76,7 +77,7 @@ void kv_session_free(struct kv_session *s)
 {
 	kv_transaction_end(s);
 	free(s->queue);
-	free(s->watched);
+	kv_dict_fini(&s->watched, NULL);
 	kv_dict_fini(&s->channels, NULL);
 	kv_dict_fini(&s->patterns, NULL);
 	kv_parser_fini(&s->parser);
@@ -217,6 +218,21 @@ static int carry_out(struct kv_session *s)
 	return flush(s);
 }
 
+/* Gives back what an unusually large request or transaction has left behind. */
+static void trim(struct kv_session *s)
+{
+	if (s->parsed == s->in.len && s->in.room > KEEP_SIZE) {
+		buf_free(&s->in);
+		s->parsed = 0;
+	}
+	kv_parser_trim(&s->parser, KEEP_SIZE);
+	if (s->queued == 0 && s->queue_room * sizeof(*s->queue) > KEEP_SIZE) {
+		free(s->queue);
+		s->queue = NULL;
+		s->queue_room = 0;
+	}
+}
+
 static int converse(struct kv_session *s)
 {
 	/* A busy peer never makes its session wait, hence the question. */
@@ -230,10 +246,7 @@ static int converse(struct kv_session *s)
 		err = carry_out(s);
 		if (err)
 			return err;
-		if (s->parsed == s->in.len && s->in.room > KEEP_SIZE) {
-			buf_free(&s->in);
-			s->parsed = 0;
-		}
+		trim(s);
 	}
 	return 0;
 }

@@ -7,13 +7,26 @@
 
 #include "server.h"
 
+static void drop_watched(struct kv_heap *heap, void *watched)
+{
+	kv_free(heap, watched);
+}
+
+void kv_unwatch(struct kv_session *s)
+{
+	if (s->watched.count == 0)
+		return;
+	kv_dict_fini(&s->watched, drop_watched);
+	kv_dict_init(&s->watched, &s->heap);
+	s->watch_bytes = 0;
+}
+
 void kv_transaction_end(struct kv_session *s)
 {
 	for (size_t i = 0; i < s->queued; i++)
 		free(s->queue[i].argv);
-	for (size_t i = 0; i < s->watch_count; i++)
-		free((char *)(uintptr_t)s->watched[i].key.at);
-	s->queued = s->queue_bytes = s->watch_count = 0;
+	s->queued = s->queue_bytes = 0;
+	kv_unwatch(s);
 	s->in_multi = s->multi_failed = false;
 }
 
@@ -46,46 +59,47 @@ static uint64_t version_of(struct kv_call *c, struct kv_bytes key, uint64_t hash
 	return value ? value->version : 0;
 }
 
-static void watch(struct kv_call *c)
+/* False when that would be more than a request may have. A key that is watched already
+ * keeps the version that it had. */
+static bool watch_key(struct kv_call *c, int i)
 {
 	struct kv_session *s = c->session;
-	size_t count = s->watch_count + (size_t)c->argc - 1;
-	struct kv_watched *watched;
+	uint64_t hash = kv_hash_of(c, i);
+	size_t size = c->argv[i].len + sizeof(struct kv_entry) + sizeof(struct kv_watched);
+	struct kv_watched *w;
+	struct kv_entry *e;
+	bool added;
 
-	if (s->in_multi) {
+	if (kv_dict_find(&s->watched, c->argv[i], (uint32_t)hash))
+		return true;
+	if (s->watch_bytes + size > s->server->config.request_most)
+		return false;
+	e = kv_dict_add(&s->watched, c->argv[i], (uint32_t)hash, &added);
+	w = e->value = kv_alloc(&s->heap, sizeof(*w));
+	*w = (struct kv_watched){ hash, version_of(c, c->argv[i], hash) };
+	s->watch_bytes += size;
+	return true;
+}
+
+static void watch(struct kv_call *c)
+{
+	bool fine = true;
+
+	if (c->session->in_multi) {
 		kv_error(c, "ERR WATCH inside MULTI is not allowed");
 		return;
 	}
-	watched = realloc(s->watched, count * sizeof(*watched));
-	if (watched)
-		s->watched = watched;
-	for (int i = 1; watched && i < c->argc; i++) {
-		char *copy = malloc(c->argv[i].len + 1);
-		uint64_t hash = kv_hash_of(c, i);
-
-		if (!copy) {
-			watched = NULL;
-			break;
-		}
-		memcpy(copy, c->argv[i].at, c->argv[i].len);
-		s->watched[s->watch_count++] = (struct kv_watched){
-			.key = { copy, c->argv[i].len },
-			.hash = hash,
-			.version = version_of(c, c->argv[i], hash),
-		};
-	}
-	if (watched)
+	for (int i = 1; i < c->argc && fine; i++)
+		fine = watch_key(c, i);
+	if (fine)
 		kv_ok(c);
 	else
-		kv_error(c, "ERR no memory to watch so many keys");
+		kv_error(c, "ERR the keys watched are larger than a request may be");
 }
 
 static void unwatch(struct kv_call *c)
 {
-	struct kv_session *s = c->session;
-
-	while (s->watch_count > 0)
-		free((char *)(uintptr_t)s->watched[--s->watch_count].key.at);
+	kv_unwatch(c->session);
 	kv_ok(c);
 }
 
@@ -105,6 +119,8 @@ static struct kv_call queued_call(const struct kv_call *exec, size_t i)
 static unsigned all_shards(const struct kv_call *exec)
 {
 	const struct kv_session *s = exec->session;
+	struct kv_walk walk = { 0 };
+	const struct kv_entry *e;
 	unsigned shards = 0;
 
 	for (size_t i = 0; i < s->queued; i++) {
@@ -113,9 +129,23 @@ static unsigned all_shards(const struct kv_call *exec)
 		if (!(c.command->flags & KV_UNLOCKED))
 			shards |= kv_call_shards(&c);
 	}
-	for (size_t i = 0; i < s->watch_count; i++)
-		shards |= 1u << kv_shard_of(s->watched[i].hash);
+	while ((e = kv_dict_next(&s->watched, &walk)) != NULL)
+		shards |= 1u << kv_shard_of(((const struct kv_watched *)e->value)->hash);
 	return shards;
+}
+
+static bool watched_changed(struct kv_call *c)
+{
+	struct kv_walk walk = { 0 };
+	const struct kv_entry *e;
+
+	while ((e = kv_dict_next(&c->session->watched, &walk)) != NULL) {
+		const struct kv_watched *w = e->value;
+
+		if (version_of(c, kv_key(e), w->hash) != w->version)
+			return true;
+	}
+	return false;
 }
 
 /* Whether the transaction may begin; else it is over, and an error was replied. */
@@ -152,16 +182,14 @@ static void run_queued(struct kv_call *c)
 static void exec(struct kv_call *c)
 {
 	struct kv_session *s = c->session;
-	bool changed = false;
+	bool changed;
 	unsigned shards;
 
 	if (!may_begin(c))
 		return;
 	shards = all_shards(c);
 	kv_store_lock(c->store, shards);
-	for (size_t i = 0; i < s->watch_count; i++)
-		changed |= version_of(c, s->watched[i].key, s->watched[i].hash) !=
-			   s->watched[i].version;
+	changed = watched_changed(c);
 	s->in_multi = false; /* what runs now is carried out */
 	if (changed)
 		kv_put_null_array(c->out);
