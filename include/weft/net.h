@@ -16,6 +16,8 @@
  * -ECANCELED as well: no peer can keep it open by being fast. No call ever raises
  * SIGPIPE: to write to a stream that nobody reads is -EPIPE, or -ECONNRESET.
  *
+ * The child of a fork() may close what it inherited, and use it; its parent goes on.
+ *
  * A connection may be read by some and written by others at the same time. Ends are
  * agreed upon: who closes one has seen to it that nobody else uses it.
  *
@@ -99,8 +101,9 @@ WEFT_API uint64_t weft_listener_shortages(const weft_listener *listener);
 /* A select case: accept will probably not have to wait. */
 WEFT_API weft_case weft_case_listener(weft_listener *listener);
 
-/* Ends it; its address is free when this returns, and a Unix path is removed. Nobody may
- * be in accept. May wait for a moment, whatever the ambient token. */
+/* Ends it; its address is free when this returns, and a Unix path is removed, but not by
+ * the child of a fork(). Nobody may be in accept. May wait for a moment, whatever the
+ * ambient token. */
 WEFT_API void weft_listener_close(weft_listener *listener);
 
 /* ---- connecting ---------------------------------------------------------------------- */

@@ -15,11 +15,17 @@
 #include "io/pairs_test.h"
 #include "rt/poller.h"
 #include "weft/cancel.h"
+#include "weft/event.h"
+#include "weft/thread.h"
 #include "weft/fiber.h"
 #include "weft/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -273,4 +279,134 @@ TEST(conn_cancelled_call_reports_what_it_did)
 		continue;
 	CHECK_EQ(read, sent);
 	weft_conn_close(r);
+}
+
+/* ---- in the child of a fork() --------------------------------------------------------------------- */
+
+static void expect_child(int (*fn)(void *), void *arg)
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK_GE(child, 0);
+	if (child == 0) {
+		alarm(20);
+		_exit(fn(arg) == 0 ? 0 : 1);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
+struct inherited {
+	weft_runtime *runtime;
+	weft_conn *waited[2], *idle[2]; /* reading end, writing end */
+	weft_listener *listener;
+	weft_event go;
+};
+
+/* Until fibers of the runtime have waited that often. */
+static void await_parks(weft_runtime *runtime, uint64_t parks)
+{
+	weft_runtime_stats stats;
+
+	do {
+		weft_thread_yield();
+		weft_runtime_stats_read(runtime, &stats);
+	} while (stats.parks < parks);
+}
+
+/* One byte, told by an edge and not found when the time is over. */
+static void read_by_edge(weft_conn *conn)
+{
+	const int64_t deadline = weft_after_s(20);
+	char byte;
+
+	CHECK_EQ(weft_conn_read_until(conn, &byte, 1, deadline), 1);
+	CHECK_LT(weft_now(), deadline);
+}
+
+static int read_waited(void *arg)
+{
+	read_by_edge(((struct inherited *)arg)->waited[0]);
+	return 0;
+}
+
+static int read_idle(void *arg)
+{
+	struct inherited *i = arg;
+
+	read_by_edge(i->idle[0]);
+	CHECK_EQ(weft_event_wait(&i->go), 0);
+	read_by_edge(i->idle[0]);
+	return 0;
+}
+
+static int close_all(void *arg)
+{
+	struct inherited *i = arg;
+
+	weft_conn_close(i->idle[0]);
+	weft_conn_close(i->waited[0]);
+	weft_listener_close(i->listener);
+	return 0;
+}
+
+static int use_all(void *arg)
+{
+#if !defined(__SANITIZE_THREAD__) /* it does not allow threads there */
+	struct inherited *i = arg;
+	weft_fiber *fiber;
+
+	weft_event_set(&i->go);
+	CHECK_EQ(weft_runtime_start(&i->runtime, NULL), 0);
+	CHECK_EQ(weft_fiber_spawn(&fiber, read_idle, i,
+				  &(weft_fiber_opts){ .runtime = i->runtime }),
+		 0);
+	await_parks(i->runtime, 1);
+	CHECK_EQ(weft_conn_write(i->idle[1], "x", 1), 0);
+	await_parks(i->runtime, 2);
+	CHECK_EQ(weft_conn_write(i->idle[1], "x", 1), 0);
+	CHECK_EQ(weft_fiber_join(fiber, NULL), 0);
+	CHECK_EQ(weft_runtime_stop(i->runtime, WEFT_NEVER), 0);
+#endif
+	return close_all(arg);
+}
+
+/* Neither does the parent hear less afterwards, nor is its path gone. */
+TEST(conn_child_closes_what_it_inherited_and_the_parent_goes_on)
+{
+	const char *path = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	char address[WEFT_ADDRESS_TEXT];
+	const weft_runtime_opts one = { .workers = 1 };
+
+	for (int k = 0; k < KINDS * 2; k++) {
+		struct inherited i = { .go = WEFT_EVENT_INIT };
+		weft_fiber_opts opts = { 0 };
+		weft_fiber *fibers[2];
+
+		snprintf(address, sizeof(address), "unix:%s/weft-conn-%d", path, getpid());
+		CHECK_EQ(weft_listen(&i.listener, address, NULL), 0);
+		make_pair(k % KINDS, &i.waited[0], &i.waited[1]);
+		make_pair(k % KINDS, &i.idle[0], &i.idle[1]);
+		CHECK_EQ(weft_runtime_start(&i.runtime, &one), 0);
+		opts.runtime = i.runtime;
+		CHECK_EQ(weft_fiber_spawn(&fibers[0], read_waited, &i, &opts), 0);
+		CHECK_EQ(weft_fiber_spawn(&fibers[1], read_idle, &i, &opts), 0);
+		await_parks(i.runtime, 2);
+		CHECK_EQ(weft_conn_write(i.idle[1], "x", 1), 0);
+		await_parks(i.runtime, 3);
+		expect_child(k < KINDS ? close_all : use_all, &i);
+		CHECK_EQ(access(address + strlen("unix:"), F_OK), 0);
+		weft_event_set(&i.go);
+		await_parks(i.runtime, 4);
+		CHECK_EQ(weft_conn_write(i.idle[1], "x", 1), 0);
+		CHECK_EQ(weft_conn_write(i.waited[1], "x", 1), 0);
+		for (int f = 0; f < 2; f++)
+			CHECK_EQ(weft_fiber_join(fibers[f], NULL), 0);
+		close_all(&i);
+		weft_conn_close(i.idle[1]);
+		weft_conn_close(i.waited[1]);
+		CHECK_EQ(access(address + strlen("unix:"), F_OK), -1);
+		CHECK_EQ(weft_runtime_stop(i.runtime, WEFT_NEVER), 0);
+	}
 }

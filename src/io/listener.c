@@ -24,6 +24,7 @@ struct fd_listener {
 	int fd;
 	enum weft__fd_kind kind;
 	bool owns_path;
+	uint32_t epoch;
 };
 
 enum { REST_FIRST = 1, REST_MOST = 128 }; /* ms */
@@ -49,6 +50,7 @@ static int listener_make(weft_listener **out, int fd)
 	l->base.kind = &fd_kind;
 	l->fd = fd;
 	l->kind = weft__fd_kind(fd);
+	l->epoch = weft_load_relaxed(&weft__poller_epoch);
 	weft__socket_local(fd, &l->base.address);
 	*out = &l->base;
 	return 0;
@@ -165,7 +167,8 @@ static void fd_close(weft_listener *listener)
 {
 	struct fd_listener *l = of(listener);
 
-	if (l->owns_path)
+	/* The child of a fork() leaves the path to its parent. */
+	if (l->owns_path && l->epoch == weft_load_relaxed(&weft__poller_epoch))
 		weft__address_remove(&listener->address);
 	weft__pollee_close(l->pollee, true);
 	weft__release(l);

@@ -14,6 +14,13 @@
  * poller.2  registering and its end release, who waits acquires. With the queue's lock
  *           held, a party that is queued after its poller was closed sees that; one
  *           that was queued before is found by poller_abandon().
+ * poller.6  a pollee that was renewed is published by its epoch.
+ *
+ * The child of a fork() has none of the parent's pollers, but for descriptors that lead
+ * to what they wait in: to take a pollee out of an epoll set there would take the
+ * parent's descriptor out. So the child forgets. Each pollee knows the epoch, a count of
+ * forks; the first who uses one of an old epoch makes it one that was never registered,
+ * whoever held its locks or waited for it when the process was copied.
  */
 #include "rt/poller.h"
 
@@ -31,6 +38,7 @@
 
 #define LOCAL static __thread __attribute__((tls_model("initial-exec")))
 LOCAL struct weft__poller *owned;
+static weft_atomic_ptr fallback; /* poller.4: release, acquire */
 
 struct weft__poller *weft__poller_own(struct weft__poller *poller)
 {
@@ -131,13 +139,30 @@ static struct {
 	weft_waitq gate;
 	struct weft__pollee *free;
 	weft_atomic_ptr chunks; /* all there ever were; poller.3: release, acquire */
+	bool forgets;           /* in the child of a fork() */
 } store;
+
+weft_atomic_u32 weft__poller_epoch;
+
+/* In the child. The free pollees are lost: somebody may just have been at the list. */
+static void forget(void)
+{
+	weft_add_relaxed(&weft__poller_epoch, 1);
+	store.gate = (weft_waitq){ 0 };
+	store.free = NULL;
+	owned = NULL;
+	weft_store_relaxed(&fallback, NULL);
+}
 
 /* With the gate closed. */
 static bool store_grow(void)
 {
-	struct chunk *chunk = weft__alloc_zero(1, sizeof(*chunk));
+	struct chunk *chunk;
 
+	if (!store.forgets && weft__atfork_child(forget) < 0)
+		return false;
+	store.forgets = true;
+	chunk = weft__alloc_zero(1, sizeof(*chunk));
 	if (!chunk)
 		return false;
 	for (int i = 0; i < CHUNK; i++) {
@@ -148,6 +173,33 @@ static bool store_grow(void)
 	chunk->next = weft_load_relaxed(&store.chunks);
 	weft_store_release(&store.chunks, chunk); /* poller.3 */
 	return true;
+}
+
+/* What a new one starts with. */
+static void pollee_reset(struct weft__pollee *pollee)
+{
+	weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
+	weft_store_relaxed(&pollee->urgent, false);
+	weft_store_relaxed(&pollee->error, 0);
+	pollee->armed = pollee->queued = pollee->removed = false;
+	pollee->settled = NULL;
+}
+
+void weft__pollee_renew(struct weft__pollee *pollee)
+{
+	const uint32_t epoch = weft_load_relaxed(&weft__poller_epoch);
+
+	weft__gate_enter(&store.gate);
+	if (weft_load_relaxed(&pollee->epoch) != epoch) {
+		for (int side = 0; side < WEFT__SIDES; side++)
+			weft_store_relaxed(&pollee->queue[side].word, 0);
+		pollee->gate = (weft_waitq){ 0 };
+		pollee->poller = NULL;
+		weft_store_relaxed(&pollee->registered, false);
+		pollee_reset(pollee);
+		weft_store_release(&pollee->epoch, epoch); /* poller.6 */
+	}
+	weft__gate_leave(&store.gate);
 }
 
 struct weft__pollee *weft__pollee_new(int fd)
@@ -164,11 +216,8 @@ struct weft__pollee *weft__pollee_new(int fd)
 		return NULL;
 	for (int side = 0; side < WEFT__SIDES; side++)
 		weft_and_relaxed(&pollee->queue[side].word, ~(EDGE | ENDED));
-	weft_store_relaxed(&pollee->drained, weft_load_relaxed(&pollee->edges));
-	weft_store_relaxed(&pollee->urgent, false);
-	weft_store_relaxed(&pollee->error, 0);
-	pollee->armed = pollee->queued = pollee->removed = false;
-	pollee->settled = NULL;
+	pollee_reset(pollee);
+	weft_store_relaxed(&pollee->epoch, weft_load_relaxed(&weft__poller_epoch));
 	pollee->fd = fd;
 	return pollee;
 }
@@ -246,8 +295,6 @@ void weft__pollee_in_vain(struct weft__pollee *pollee, int side)
 
 /* ---- registration ----------------------------------------------------------------------- */
 
-static weft_atomic_ptr fallback; /* poller.4: release, acquire */
-
 void weft__poller_set_fallback(struct weft__poller *poller)
 {
 	weft_store_release(&fallback, poller); /* poller.4 */
@@ -273,6 +320,7 @@ int weft__pollee_register(struct weft__pollee *pollee)
 	struct weft__poller *poller;
 	int err = 0;
 
+	weft__pollee_look(pollee);
 	if (WEFT_LIKELY(weft_load_relaxed(&pollee->registered)))
 		return 0;
 	poller = poller_near();
@@ -329,6 +377,7 @@ void weft__pollee_close(struct weft__pollee *pollee, bool settle)
 	const int fd = pollee->fd;
 	enum weft__disarmed how;
 
+	weft__pollee_look(pollee);
 	for (int side = 0; side < WEFT__SIDES; side++)
 		WEFT__ASSERT(!weft__waitq_head(weft_load_relaxed(&pollee->queue[side].word)),
 			     "a descriptor was closed while somebody waits for it");
@@ -352,6 +401,9 @@ static void poller_abandon(struct weft__poller *poller)
 			struct weft__pollee *pollee = &chunk->pollees[i];
 			bool found, removed;
 
+			if (weft_load_relaxed(&pollee->epoch) !=
+			    weft_load_relaxed(&weft__poller_epoch))
+				continue; /* of a poller that was left behind */
 			weft__gate_enter(&pollee->gate);
 			found = pollee->poller == poller;
 			removed = found && pollee->removed;

@@ -86,6 +86,7 @@ struct weft__pollee {
 	weft_atomic_u32 drained; /* the count of edges, plus one, before a read that emptied */
 	weft_atomic_bool registered;
 	weft_atomic_bool urgent;     /* urgent data were reported */
+	weft_atomic_u32 epoch;       /* the count of fork()s at which all this was so */
 	bool armed, queued, removed; /* of io_uring's: see uring.c */
 	int fd;
 	weft_atomic_i32 error; /* why registering failed, to be told once */
@@ -94,6 +95,20 @@ struct weft__pollee {
 	struct weft__pollee *next; /* in a list of its poller's, or of free ones */
 	weft_event *settled;
 };
+
+/* How often this process has come from a fork() that left pollees behind. */
+extern weft_atomic_u32 weft__poller_epoch;
+
+/* In the child of a fork(): what the parent waits for, and where, is the parent's. Makes
+ * it as a new one. */
+void weft__pollee_renew(struct weft__pollee *pollee);
+
+static inline void weft__pollee_look(struct weft__pollee *pollee)
+{
+	if (WEFT_UNLIKELY(weft_load_acquire(&pollee->epoch) != /* poller.6 */
+			  weft_load_relaxed(&weft__poller_epoch)))
+		weft__pollee_renew(pollee);
+}
 
 /* A pollee for `fd`, not registered yet: NULL without memory. */
 struct weft__pollee *weft__pollee_new(int fd);
@@ -126,6 +141,7 @@ static inline bool weft__pollee_take(struct weft__pollee *pollee, int side)
 {
 	weft_waitq *q = &pollee->queue[side];
 
+	weft__pollee_look(pollee);
 	return (weft_load_relaxed(&q->word) & WEFT__A) &&
 	       (weft_and_acq_rel(&q->word, ~(uintptr_t)WEFT__A) & WEFT__A);
 }
