@@ -465,3 +465,28 @@ TEST(without_descriptors_clients_wait_and_nothing_spins)
 	}
 	server_stop(&server);
 }
+
+/* Half of a long list goes, from either end; it took seconds when each left a gap to be
+ * closed at once. */
+TEST(many_items_are_removed_in_one_go)
+{
+	enum { ITEMS = 200000, EACH = 200 };
+	char line[8 + 4 * EACH] = "RPUSH l";
+	struct client c;
+	long before;
+
+	for (int i = 0; i < EACH; i++)
+		strcat(line, i % 2 ? " a" : " b");
+	SERVER_START(&server, "--workers", "1");
+	client_open(&c, &server);
+	for (int i = 0; i < ITEMS / EACH; i++)
+		CHECK_EQ(ask_int(&c, line), (i + 1) * EACH);
+	before = cpu_ms();
+	CHECK_EQ(ask_int(&c, "LREM l -99999 a"), 99999);
+	ask(&c, "LRANGE l 0 3", "*4\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nb\r\n");
+	CHECK_EQ(ask_int(&c, "LREM l 99999 b"), 99999);
+	ask(&c, "LRANGE l 0 3", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+	CHECK_LT(cpu_ms() - before, 1000);
+	client_close(&c);
+	server_stop(&server);
+}

@@ -152,44 +152,65 @@ static void ltrim(struct kv_call *c)
 	kv_ok(c);
 }
 
-/* Takes out item i, closing the gap. */
-static void list_delete(struct kv_heap *heap, struct kv_list *l, size_t i)
+/* Takes out up to `most` items that equal `text`, the first ones: how many. What is kept
+ * moves to the front as it is passed. */
+static int64_t remove_first(struct kv_heap *heap, struct kv_list *l, int64_t most,
+			    struct kv_bytes text)
 {
-	kv_free(heap, *kv_list_at(l, i));
-	for (; i + 1 < l->count; i++)
-		*kv_list_at(l, i) = *kv_list_at(l, i + 1);
-	l->count--;
-}
-
-static void lrem(struct kv_call *c)
-{
-	struct kv_value *value;
-	struct kv_list *l;
-	int64_t n, removed = 0, most;
+	int64_t removed = 0;
 	size_t kept = 0;
 
-	if (!kv_arg_int(c, 2, &n) || !kv_require(c, 1, KV_LIST, &value, kv_zero))
-		return;
-	l = (struct kv_list *)value;
-	most = n == 0 ? INT64_MAX : n < 0 ? -(n + 1) + 1 : n;
-	for (size_t k = l->count; n < 0 && k-- > 0 && removed < most;) {
-		if (kv_compare(kv_blob_bytes(*kv_list_at(l, k)), c->argv[3]) == 0) {
-			list_delete(kv_heap_at(c, 1), l, k);
-			removed++;
-		}
-	}
-	for (size_t k = 0; n >= 0 && k < l->count; k++) {
+	for (size_t k = 0; k < l->count; k++) {
 		struct kv_blob *item = *kv_list_at(l, k);
 
-		if (removed < most && kv_compare(kv_blob_bytes(item), c->argv[3]) == 0) {
-			kv_free(kv_heap_at(c, 1), item);
+		if (removed < most && kv_compare(kv_blob_bytes(item), text) == 0) {
+			kv_free(heap, item);
 			removed++;
 		} else {
 			*kv_list_at(l, kept++) = item;
 		}
 	}
-	if (n >= 0)
-		l->count = kept;
+	l->count = kept;
+	return removed;
+}
+
+/* The last ones: what is kept gathers at the back, then goes to where the search ended. */
+static int64_t remove_last(struct kv_heap *heap, struct kv_list *l, int64_t most,
+			   struct kv_bytes text)
+{
+	size_t k = l->count, kept = l->count;
+	int64_t removed = 0;
+
+	while (k > 0 && removed < most) {
+		struct kv_blob *item = *kv_list_at(l, --k);
+
+		if (kv_compare(kv_blob_bytes(item), text) == 0) {
+			kv_free(heap, item);
+			removed++;
+		} else {
+			*kv_list_at(l, --kept) = item;
+		}
+	}
+	for (; kept < l->count; kept++)
+		*kv_list_at(l, k++) = *kv_list_at(l, kept);
+	l->count = k;
+	return removed;
+}
+
+static void lrem(struct kv_call *c)
+{
+	struct kv_heap *heap = kv_heap_at(c, 1);
+	struct kv_value *value;
+	struct kv_list *l;
+	int64_t n, removed;
+
+	if (!kv_arg_int(c, 2, &n) || !kv_require(c, 1, KV_LIST, &value, kv_zero))
+		return;
+	l = (struct kv_list *)value;
+	if (n < 0)
+		removed = remove_last(heap, l, n == INT64_MIN ? INT64_MAX : -n, c->argv[3]);
+	else
+		removed = remove_first(heap, l, n ? n : INT64_MAX, c->argv[3]);
 	if (removed)
 		kv_changed(c, 1, value);
 	kv_put_int(c->out, removed);
