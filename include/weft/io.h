@@ -29,7 +29,7 @@ enum weft_side {
 };
 
 /* Makes a watch for `fd`, which stays the caller's and open until the watch is closed.
- * 0, -ENOMEM, -EINVAL; *out is NULL on failure. */
+ * 0, -EBADF, -EMFILE (it is duplicated), -ENOMEM; *out is NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_watch_open(weft_watch **out, int fd);
 
 /* Ends it; nobody may be waiting. May wait for a moment, whatever the ambient token. */

@@ -74,14 +74,15 @@ typedef struct weft_listen_opts {
 	bool v6_only;    /* "[::]:80" is not for IPv4 */
 } weft_listen_opts;
 
-/* Listens; `opts` may be NULL. A Unix path that is left over from a listener that is
+/* Listens at an address, which cannot be a name; `opts` may be NULL. A Unix path that is left over from a listener that is
  * gone is replaced. 0, -EINVAL (no address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE,
  * -ENOMEM ...; *out is NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_listen(weft_listener **out, const char *address,
 					const weft_listen_opts *opts);
 
 /* Takes over a descriptor that listens (from a service manager): the listener's on
- * success. */
+ * success. 0, -EINVAL (it does not listen, or not for streams), -EBADF, -ENOMEM; *out is
+ * NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_listener_from_fd(weft_listener **out, int fd);
 
 /* Its address, with the port that the system chose for port 0. */
@@ -120,10 +121,11 @@ WEFT_API WEFT_NODISCARD int weft_connect_until(weft_conn **out, const char *addr
 WEFT_API WEFT_NODISCARD int weft_connect_to_until(weft_conn **out, const weft_address *addresses,
 						  int count, int64_t deadline);
 
-/* Two connections that are joined: what is written to one is read from the other. */
+/* Two connections that are joined: what is written to one is read from the other. 0,
+ * -EMFILE, -ENFILE, -ENOMEM; both are NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_conn_pair(weft_conn **a, weft_conn **b);
 
-/* A pipe: what is written to the one is read from the other. */
+/* A pipe: what is written to the one is read from the other. As for weft_conn_pair(). */
 WEFT_API WEFT_NODISCARD int weft_pipe(weft_conn **reader, weft_conn **writer);
 
 /* Takes over a descriptor of a stream: a socket, a pipe, a terminal. On success it is
@@ -163,7 +165,7 @@ WEFT_API WEFT_NODISCARD int weft_conn_write_all_until(weft_conn *conn, const voi
 WEFT_API weft_case weft_case_conn(weft_conn *conn, enum weft_side side);
 
 /* Copies from one to the other until the end of `from`, and then ends the writing side
- * of `to`: 0 or -errno. *copied (unless NULL) is what has gone over, in each case. */
+ * of `to` (a pipe has none: close it): 0 or -errno. *copied (unless NULL) is what has gone over, in each case. */
 WEFT_API WEFT_NODISCARD int weft_conn_copy_until(weft_conn *from, weft_conn *to, int64_t *copied,
 						 int64_t deadline);
 

@@ -118,6 +118,32 @@ TEST(conn_is_made_of_streams_only)
 	CHECK_EQ(weft_conn_from_fd(&conn, fd), -EBADF);
 }
 
+TEST(conn_listener_is_made_of_what_listens_only)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	weft_listener *listener;
+	int fd[2], s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQ(weft_listener_from_fd(&listener, s), -EINVAL);
+	CHECK_NULL(listener);
+	CHECK_EQ(fcntl(s, F_GETFL) & O_NONBLOCK, 0);
+	CHECK_EQ(bind(s, (void *)&any, sizeof(any)), 0);
+	CHECK_EQ(listen(s, 1), 0);
+	CHECK_EQ(weft_listener_from_fd(&listener, s), 0);
+	weft_listener_close(listener);
+	CHECK_EQ(weft_listener_from_fd(&listener, s), -EBADF);
+	CHECK_EQ(pipe2(fd, O_CLOEXEC), 0);
+	CHECK_EQ(weft_listener_from_fd(&listener, fd[0]), -EINVAL);
+	close(fd[0]);
+	close(fd[1]);
+	s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	any = (struct sockaddr_in){ .sin_family = AF_UNIX };
+	CHECK_EQ(bind(s, (void *)&any, sizeof(sa_family_t)), 0);
+	CHECK_EQ(listen(s, 1), 0);
+	CHECK_EQ(weft_listener_from_fd(&listener, s), -EINVAL);
+	close(s);
+}
+
 /* What is known of TCP is known of nothing else that has an Internet address. */
 TEST(conn_knows_tcp_from_what_looks_like_it)
 {

@@ -147,9 +147,13 @@ int weft_listen(weft_listener **out, const char *text, const weft_listen_opts *o
 
 int weft_listener_from_fd(weft_listener **out, int fd)
 {
-	int err = weft__fd_unblock(fd);
+	int err = weft__socket_listens(fd);
 
 	*out = NULL;
+	if (err == 0 && weft__fd_kind(fd) == WEFT__FD_MESSAGES)
+		err = -EINVAL;
+	if (err == 0)
+		err = weft__fd_unblock(fd);
 	return err < 0 ? err : listener_make(out, fd);
 }
 

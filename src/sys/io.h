@@ -51,6 +51,8 @@ int weft__socket_open(const weft_address *of_family);
 int weft__socket_pair(int fd[2]);
 int weft__socket_bind(int fd, const weft_address *address);
 int weft__socket_listen(int fd, int backlog);
+/* 0, or -EINVAL: it is none that listens. */
+int weft__socket_listens(int fd);
 /* 0, -EINPROGRESS (writable when it is decided), -EAGAIN (full, try again), -errno. */
 int weft__socket_connect(int fd, const weft_address *address);
 /* How an attempt to connect came out. */

@@ -63,6 +63,16 @@ int weft__socket_listen(int fd, int backlog)
 	return (int)settle(listen(fd, backlog), saved);
 }
 
+int weft__socket_listens(int fd)
+{
+	int saved = errno;
+	int listens = 0;
+	socklen_t size = sizeof(listens);
+	int err = (int)settle(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size), saved);
+
+	return err == -ENOTSOCK || (err == 0 && !listens) ? -EINVAL : err;
+}
+
 int weft__socket_connect(int fd, const weft_address *address)
 {
 	int saved = errno;
