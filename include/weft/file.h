@@ -10,12 +10,16 @@
  * A disk is not waited for as a peer is: a read or write that the system has begun ends
  * by itself, in most cases. In a fiber only the fiber waits for it: what is in memory
  * is copied at once; else the kernel works on it (io_uring), or a thread of the
- * blocking pool. On a thread that runs no fiber the call is the system's own.
+ * blocking pool: for fibers that migrate always that. On a thread that runs no fiber the
+ * call is the system's own.
  *
  * Deadline and cancellation end a call that has not begun; once it has, they end it
  * where the kernel can still be made to leave it undone, and otherwise it is waited
  * for, and reports what it did. When a call has returned nothing touches the caller's
- * memory any more.
+ * memory any more. In a scope that is cancelled no call begins but the closing ones, and
+ * reads and writes of what is in memory, which go on for a while: a rename, a sync, a stat
+ * there does nothing and returns -ECANCELED. What must be done nevertheless is done under a
+ * shield (weft_scope_open_with()).
  */
 #ifndef WEFT_FILE_H
 #define WEFT_FILE_H

@@ -10,6 +10,7 @@
 
 #include "rt/blocking.h"
 #include "sys/io.h"
+#include "weft/cancel.h"
 #include "weft/file.h"
 
 struct listing {
@@ -68,7 +69,7 @@ static int run(void *arg)
 int weft_dir_list(const char *path, weft_dir *out)
 {
 	struct listing l = { .path = path };
-	int err = weft__blocking_run(WEFT__LANE_GENERAL, run, &l);
+	int err = weft_cancelled() ? -ECANCELED : weft__blocking_run(WEFT__LANE_GENERAL, run, &l);
 
 	*out = (weft_dir){ .entries = NULL };
 	if (err < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files. A call is written down in a record, and carried out by whoever suits: the
- * system at once, if it has everything in memory; io_uring; a thread of the blocking
- * pool; or, on a thread that runs no fiber, the caller itself.
+ * system at once, if it has everything in memory; io_uring, unless the fiber migrates; a
+ * thread of the blocking pool; or, on a thread that runs no fiber, the caller itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -294,7 +294,10 @@ int weft_file_truncate(weft_file *file, int64_t size)
 {
 	struct truncation t = { file->fd, size };
 
-	return size < 0 ? -EINVAL : weft__blocking_run(WEFT__LANE_GENERAL, run_truncation, &t);
+	if (size < 0)
+		return -EINVAL;
+	return weft_cancelled() ? -ECANCELED
+				: weft__blocking_run(WEFT__LANE_GENERAL, run_truncation, &t);
 }
 
 struct path_call {
@@ -320,7 +323,8 @@ static int path_run(int what, const char *path, const char *to, unsigned mode)
 {
 	struct path_call call = { what, path, to, mode };
 
-	return weft__blocking_run(WEFT__LANE_GENERAL, run_path, &call);
+	return weft_cancelled() ? -ECANCELED
+				: weft__blocking_run(WEFT__LANE_GENERAL, run_path, &call);
 }
 
 int weft_path_rename(const char *from, const char *to)

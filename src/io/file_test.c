@@ -228,6 +228,8 @@ static int cancelled(void *arg)
 {
 	weft_token token;
 	weft_file *file;
+	weft_file_info info;
+	weft_dir dir;
 
 	(void)arg;
 	weft_token_init(&token, NULL);
@@ -236,6 +238,10 @@ static int cancelled(void *arg)
 	CHECK_EQ(
 		weft_file_open(&file, in_directory("f"), WEFT_FILE_WRITE | WEFT_FILE_CREATE, 0644),
 		-ECANCELED);
+	CHECK_EQ(weft_path_make_directory(in_directory("f"), 0755), -ECANCELED);
+	CHECK_EQ(weft_path_rename(in_directory("f"), in_directory("g")), -ECANCELED);
+	CHECK_EQ(weft_path_stat(directory, false, &info), -ECANCELED);
+	CHECK_EQ(weft_dir_list(directory, &dir), -ECANCELED);
 	weft_ambient_set(NULL);
 	CHECK_EQ(weft_file_open_until(&file, in_directory("f"), WEFT_FILE_WRITE | WEFT_FILE_CREATE,
 				      0644, weft_now()),
