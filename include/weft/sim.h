@@ -42,8 +42,8 @@ typedef struct weft_sim_opts {
  * there is one already; *out is NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_sim_open(weft_sim **out, const weft_sim_opts *opts);
 
-/* Closes it, when all its listeners and connections are closed; else the program stops
- * with a sentence. By a fiber of the same runtime. */
+/* Closes it, when all its listeners and connections are closed and nobody is connecting;
+ * else the program stops with a sentence. By a fiber of the same runtime. */
 WEFT_API void weft_sim_close(weft_sim *sim);
 
 /* From now on nothing reaches the host or comes from it: bytes stay under way, and who

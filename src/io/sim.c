@@ -123,7 +123,8 @@ void weft_sim_close(weft_sim *sim)
 	if (!sim)
 		return;
 	WEFT__ASSERT(sim == network, "a simulated network was closed on a foreign thread");
-	WEFT__ASSERT(weft__list_empty(&sim->listeners) && weft__list_empty(&sim->links),
+	WEFT__ASSERT(weft__list_empty(&sim->listeners) && weft__list_empty(&sim->links) &&
+			     sim->travellers == 0,
 		     "a simulated network was closed while it is in use");
 	while ((node = weft__list_pop_front(&sim->cuts)))
 		weft__release(weft_container_of(node, struct cut, node));
@@ -392,13 +393,16 @@ static int travel(const char *host, int64_t deadline)
 		.spot = { .true_now = trip_is_free, .queue = &network->healed },
 		.host = host,
 	};
-	int err = weft__sim_wait(&trip.spot, deadline);
-	int64_t arrives;
+	int64_t arrives = 0;
+	int err;
 
-	if (err < 0)
-		return err;
-	arrives = weft__time_add(weft_now(), weft__sim_delay(network));
-	err = weft_sleep_until(weft__time_min(arrives, deadline));
+	network->travellers++;
+	err = weft__sim_wait(&trip.spot, deadline);
+	if (err == 0) {
+		arrives = weft__time_add(weft_now(), weft__sim_delay(network));
+		err = weft_sleep_until(weft__time_min(arrives, deadline));
+	}
+	network->travellers--;
 	return err == 0 && arrives > deadline ? -ETIMEDOUT : err;
 }
 

@@ -22,8 +22,9 @@ struct weft_sim {
 	weft_sim_opts opts;
 	struct weft__rng rng;
 	struct weft__list listeners, links, cuts;
-	weft_waitq healed; /* who connects to a host that is cut */
-	unsigned clients;  /* for their ports */
+	weft_waitq healed;   /* who connects to a host that is cut */
+	unsigned clients;    /* for their ports */
+	unsigned travellers; /* who are connecting */
 	char from[WEFT__SIM_NAME];
 };
 

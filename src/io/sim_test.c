@@ -309,6 +309,39 @@ static int run_world(void *arg)
 	return 0;
 }
 
+static int connect_in_vain(void *arg)
+{
+	weft_conn *conn;
+
+	(void)arg;
+	return weft_connect(&conn, "sim:server:1");
+}
+
+/* One who hangs in weft_connect() uses the network, though there is no connection. */
+static int close_too_early(void *arg)
+{
+	weft_fiber *fiber;
+	weft_sim *sim;
+
+	(void)arg;
+	CHECK_EQ(weft_sim_open(&sim, NULL), 0);
+	weft_sim_cut(sim, "server");
+	CHECK_EQ(weft_fiber_spawn(&fiber, connect_in_vain, NULL, NULL), 0);
+	CHECK_EQ(weft_sleep_until(weft_after_s(1)), 0);
+	weft_sim_close(sim);
+	return 0;
+}
+
+static void run_too_early(void *arg)
+{
+	in_simulation(1, close_too_early, arg);
+}
+
+TEST(sim_is_not_closed_under_one_who_connects)
+{
+	CHECK_DIES(run_too_early, NULL, "a simulated network was closed while it is in use");
+}
+
 TEST(sim_worlds_of_many_seeds_end_well)
 {
 	const char *wish = getenv("WEFT_SIM_SEEDS");
