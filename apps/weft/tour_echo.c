@@ -22,6 +22,7 @@
 #include <weft/fiber.h>
 #include <weft/waitgroup.h>
 
+#include "descriptors.h"
 #include "tour_line.h"
 
 enum { MESSAGE = 64, MESSAGES = 20 };
@@ -256,7 +257,7 @@ static int by_threads(void *arg)
 /* As many connections as there are descriptors for two ends of each, and threads. */
 int tour_echo(int wanted, struct tour_echo *result)
 {
-	int most = (line_descriptors(2 * wanted + 100) - 100) / 2;
+	int most = (descriptors_raise(2 * wanted + 100) - 100) / 2;
 	struct echo e = { .count = most < wanted ? most : wanted };
 	struct tour_race race = { .ours = by_fibers, .plain = by_threads, .arg = &e };
 	int err;

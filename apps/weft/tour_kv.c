@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "tour_line.h"
 
 enum { BATCHES = 25, OWN = 15 }; /* commands of a batch: OWN, and one to the shared counter */
@@ -167,7 +168,7 @@ static int read_shared(const struct load *l, uint64_t *value)
 
 int tour_kv(int wanted, struct tour_kv *result)
 {
-	int most = line_descriptors(wanted + 100) - 100, out = -1, err, ended;
+	int most = descriptors_raise(wanted + 100) - 100, out = -1, err, ended;
 	struct load l = { .count = most < wanted ? most : wanted };
 	struct tour_race race = { .ours = by_fibers, .plain = by_threads, .arg = &l };
 	pid_t pid = -1;

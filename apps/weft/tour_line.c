@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/event.h>
@@ -166,18 +165,4 @@ static int run_threads(int (*fn)(void *), void *items, size_t size, int count)
 int line_run_all(int (*fn)(void *), void *items, size_t size, int count, bool plain)
 {
 	return plain ? run_threads(fn, items, size, count) : run_fibers(fn, items, size, count);
-}
-
-int line_descriptors(int wanted)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 256;
-	if (limit.rlim_cur < (rlim_t)wanted) {
-		limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-		getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	return limit.rlim_cur < (rlim_t)wanted ? (int)limit.rlim_cur : wanted;
 }

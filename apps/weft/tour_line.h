@@ -25,8 +25,4 @@ void line_close(struct line *line);
  * pthread, each. The first error is returned: -EAGAIN when there are no threads left. */
 int line_run_all(int (*fn)(void *), void *items, size_t size, int count, bool plain);
 
-/* Makes sure that so many descriptors may be open if the system allows it at all: how
- * many may be. */
-int line_descriptors(int wanted);
-
 #endif

@@ -438,17 +438,13 @@ static long cpu_ms(void)
 
 TEST(without_descriptors_clients_wait_and_nothing_spins)
 {
-	struct rlimit was, few;
+	const struct rlimit few = { 32, 32 };
 	struct client c[60];
 	struct timespec second = { .tv_sec = 1 };
 	long before;
 
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
-	few = was;
-	few.rlim_cur = 32;
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
 	SERVER_START(&server, "--workers", "1");
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	CHECK_EQ(prlimit(server.pid, RLIMIT_NOFILE, &few, NULL), 0);
 	for (int i = 0; i < 60; i++) {
 		client_open(&c[i], &server); /* into the backlog, at least */
 		say(&c[i], "PING");
@@ -461,6 +457,8 @@ TEST(without_descriptors_clients_wait_and_nothing_spins)
 	for (int i = 0; i < 60; i++) {
 		if (i > 0)
 			CHECK_STR_EQ(hear(&c[i], NULL), "+PONG\r\n");
+		if (i == 59)
+			CHECK_GT(info(&c[i], "listener_shortages"), 0);
 		client_close(&c[i]);
 	}
 	server_stop(&server);
@@ -489,4 +487,24 @@ TEST(many_items_are_removed_in_one_go)
 	CHECK_LT(cpu_ms() - before, 1000);
 	client_close(&c);
 	server_stop(&server);
+}
+
+/* The last one: who is not root cannot take it back. */
+TEST(maxclients_fits_the_descriptors)
+{
+	struct rlimit was, few = { 40, 64 };
+	struct client c;
+	long long most;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	SERVER_START(&server, "--workers", "1", "--maxclients", "1000");
+	server_says(&server, "the system allows it the descriptors for");
+	client_open(&c, &server);
+	most = info(&c, "maxclients");
+	CHECK_GT(most, 40); /* it was raised */
+	CHECK_LT(most, 64);
+	client_close(&c);
+	server_stop(&server);
+	(void)!setrlimit(RLIMIT_NOFILE, &was);
 }

@@ -119,9 +119,16 @@ void server_start(struct server *s, const char *const *args)
 		read_until(s->err, "weft", said);
 		FAIL("weft kv did not start: %s%s", line, said);
 	}
+	at = strstr(line, "unix:");
+	if (at) {
+		CHECK_EQ(sscanf(at, "unix:%99[^,]", s->path), 1);
+		return;
+	}
 	at = strstr(line, "127.0.0.1:");
+	if (!at)
+		at = strstr(line, "[::1]:");
 	CHECK_NOT_NULL(at);
-	s->port = atoi(at + 10);
+	s->port = atoi(strchr(at, '.') ? at + 10 : at + 6);
 	CHECK_GT(s->port, 0);
 }
 

@@ -193,6 +193,26 @@ TEST(wrong_flags_end_with_2)
 	CHECK_EQ(FAILS("nosuch", "--nosuch"), 2);
 	CHECK_EQ(FAILS("port", "--port"), 2);
 	CHECK_EQ(FAILS("it takes no \"word\"", "word"), 2);
+	CHECK_EQ(FAILS("\"513m\" is nothing that -r could be", "--max-request", "513m"), 2);
+}
+
+TEST(names_and_paths_and_brackets_are_places)
+{
+	char place[160];
+
+	SERVER_START(&server, "--workers", "1", "--bind", "localhost");
+	server_stop(&server);
+	SERVER_START(&server, "--workers", "1", "--bind", "[::1]");
+	server_stop(&server);
+	SERVER_START(&server, "--workers", "1", "--bind", "::1");
+	server_stop(&server);
+	snprintf(place, sizeof(place), "unix:%s", file("socket"));
+	BEGIN("--workers", "1", "--bind", place);
+	ask(&c, "PING", "+PONG\r\n");
+	say(&c, "SHUTDOWN");
+	expect_end(&c);
+	client_close(&c);
+	CHECK_EQ(server_wait(&server), 0);
 }
 
 TEST(places_that_cannot_be_had_end_with_1)
@@ -204,7 +224,12 @@ TEST(places_that_cannot_be_had_end_with_1)
 	CHECK_EQ(FAILS("cannot listen on 127.0.0.1:", "--port", port), 1);
 	CHECK_EQ(FAILS("in use", "--port", port), 1);
 	CHECK_EQ(FAILS("cannot listen on 192.0.2.1:", "--port", "0", "--bind", "192.0.2.1"), 1);
-	CHECK_EQ(FAILS("cannot listen on nonsense:", "--port", "0", "--bind", "nonsense"), 1);
+	CHECK_EQ(FAILS("cannot listen on nonsense.invalid:0: ", "--port", "0", "--bind",
+		       "nonsense.invalid"),
+		 1);
+	CHECK_EQ(
+		FAILS("cannot listen on unix:/nowhere/at/all: ", "--bind", "unix:/nowhere/at/all"),
+		1);
 	CHECK_EQ(FAILS("cannot save to /nowhere/at/all: No such file or directory", "--port", "0",
 		       "--save", "/nowhere/at/all"),
 		 1);

@@ -13,16 +13,20 @@
 #include <weft/thread.h>
 
 #include "../cmd.h"
+#include "../descriptors.h"
 #include "../stop.h"
 #include "server.h"
 
 enum { SWEEP_MS = 100, SWEEP_BUCKETS = 200, ACCEPT_MS = 10, PATIENCE_S = 60 };
+enum { NAMES_MOST = 8, RESOLVE_S = 10, OWN_DESCRIPTORS = 16 };
+
+/* Lengths of keys have 32 bits, and printf takes an int. */
+static const size_t REQUEST_MOST = (size_t)512 << 20;
 
 /* ---- the fibers of the server -------------------------------------------------------- */
 
 struct front {
 	struct kv_server *server;
-	weft_listener *listener;
 	weft_scope *scope;
 };
 
@@ -40,9 +44,13 @@ static int accept_all(void *arg)
 	weft_conn *conn;
 	int err;
 
-	while ((err = weft_accept(f->listener, &conn)) != -ECANCELED) {
+	/* The call need not tell of the cancellation while connections come in a row. */
+	while (!weft_cancelled()) {
 		struct kv_session *s;
 
+		err = weft_accept(server->listener, &conn);
+		if (err == -ECANCELED)
+			break;
 		if (err) { /* no memory for this one: its peer is told by the close */
 			(void)!weft_sleep_until(weft_after_ms(ACCEPT_MS));
 			continue;
@@ -95,7 +103,7 @@ static int sweep(void *arg)
 		bool any = true;
 
 		weft_event_reset(&server->store.expiring);
-		while (any) {
+		while (any && !weft_cancelled()) {
 			bool much = sweep_some(server, &any) > KV_SHARDS * SWEEP_BUCKETS / 8;
 
 			if (much)
@@ -105,6 +113,43 @@ static int sweep(void *arg)
 		}
 	}
 	return 0;
+}
+
+/* Listens on the first address of a name that can be had. */
+static int listen_by_name(struct kv_server *server, const char *name)
+{
+	weft_address found[NAMES_MOST];
+	char text[WEFT_ADDRESS_TEXT];
+	int n = weft_resolve_until(found, NAMES_MOST, name, weft_after_s(RESOLVE_S));
+	int err = n > 0 ? -EADDRNOTAVAIL : n;
+
+	for (int i = 0; i < n && err; i++)
+		err = weft_listen(&server->listener, weft_address_format(&found[i], text), NULL);
+	return n == 0 ? -ENOENT : err;
+}
+
+/* --bind is an address or a name, to which the port is added, or "unix:PATH". */
+static int begin_to_listen(struct kv_server *server)
+{
+	const char *bind = server->config.bind;
+	bool path = strncmp(bind, "unix:", 5) == 0, bare = bind[0] != '[' && strchr(bind, ':');
+	char text[512];
+	int err;
+
+	snprintf(text, sizeof(text),
+		 path   ? "%s"
+		 : bare ? "[%s]:%d"
+			: "%s:%d",
+		 bind, server->config.port);
+	err = weft_listen(&server->listener, text, NULL);
+	if (err == -EINVAL && !path)
+		err = listen_by_name(server, text);
+	if (err == -ENOENT && !path)
+		fprintf(stderr, "weft kv: cannot listen on %s: there is no such name or address\n",
+			text);
+	else if (err)
+		fprintf(stderr, "weft kv: cannot listen on %s: %s\n", text, strerror(-err));
+	return err;
 }
 
 static int serve(void *arg)
@@ -117,14 +162,10 @@ static int serve(void *arg)
 	char text[WEFT_ADDRESS_TEXT];
 	int err;
 
-	snprintf(text, sizeof(text), strchr(server->config.bind, ':') ? "[%s]:%d" : "%s:%d",
-		 server->config.bind, server->config.port);
-	err = weft_listen(&f.listener, text, NULL);
-	if (err) {
-		fprintf(stderr, "weft kv: cannot listen on %s: %s\n", text, strerror(-err));
+	err = begin_to_listen(server);
+	if (err)
 		return err;
-	}
-	weft_listener_address(f.listener, &address);
+	weft_listener_address(server->listener, &address);
 	server->port = weft_address_port(&address);
 	printf("weft kv: listening on %s, %d worker%s\n", weft_address_format(&address, text),
 	       server->config.workers, server->config.workers == 1 ? "" : "s");
@@ -142,11 +183,28 @@ static int serve(void *arg)
 		(void)!weft_select(cases, 2, WEFT_NEVER);
 	weft_scope_cancel(&scope);
 	weft_scope_close(&scope);
-	weft_listener_close(f.listener);
+	weft_listener_close(server->listener);
 	return err;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------ */
+
+/* A client needs a descriptor; so do the listener, the workers, a snapshot, the outputs. */
+static void limit_clients(struct kv_config *config)
+{
+	int own = OWN_DESCRIPTORS + 2 * config->workers;
+	int most = config->maxclients > INT_MAX - own ? INT_MAX - own : config->maxclients;
+	int room = descriptors_raise(most + own) - own;
+
+	room = room < 1 ? 1 : room;
+	if (room >= config->maxclients)
+		return;
+	fprintf(stderr,
+		"weft kv: the system allows it the descriptors for %d clients, not for %d "
+		"(ulimit -n)\n",
+		room, config->maxclients);
+	config->maxclients = room;
+}
 
 static int run(struct kv_server *server)
 {
@@ -156,6 +214,7 @@ static int run(struct kv_server *server)
 
 	if (server->config.save && (kv_load(server) != 0 || kv_check_save(server) != 0))
 		return EXIT_IN_PART;
+	limit_clients(&server->config);
 	err = weft_runtime_start(&runtime, &opts);
 	if (err == 0) {
 		err = weft_block_on(runtime, serve, server, &result);
@@ -263,7 +322,9 @@ static bool take(struct kv_config *f, int code)
 	case 's': f->save = optarg; return true;
 	case 'c': return parse_number(optarg, 1, INT_MAX, &f->maxclients);
 	case 't': return parse_number(optarg, 1, 86400, &f->patience_s);
-	case 'r': return parse_size(optarg, &f->request_most) && f->request_most >= 1024;
+	case 'r':
+		return parse_size(optarg, &f->request_most) && f->request_most >= 1024 &&
+		       f->request_most <= REQUEST_MOST;
 	case 'y': return parse_size(optarg, &f->reply_most) && f->reply_most >= 1024;
 	default: return parse_size(optarg, &f->output_most) && f->output_most >= 1024;
 	}
@@ -277,7 +338,7 @@ static int kv_main(int argc, char **argv)
 		.bind = "127.0.0.1",
 		.workers = weft_cpus(),
 		.maxclients = 10000,
-		.request_most = (size_t)512 * 1024 * 1024,
+		.request_most = REQUEST_MOST,
 		.reply_most = (size_t)512 * 1024 * 1024,
 		.output_most = (size_t)32 * 1024 * 1024,
 		.patience_s = PATIENCE_S,
@@ -313,7 +374,7 @@ const struct command command_kv = {
 	.arguments = "[OPTION]...",
 	.summary = "an in-memory store that redis-cli and redis-benchmark can talk to",
 	.help = "  -p, --port PORT            listen there (6379); 0: any free one, and print it\n"
-		"  -b, --bind ADDRESS         listen on this address only (127.0.0.1)\n"
+		"  -b, --bind ADDRESS         or a name, or unix:PATH, to listen on (127.0.0.1)\n"
 		"  -w, --workers N            threads that serve (one a CPU)\n"
 		"  -m, --maxmemory BYTES      of keys and values, with k, m or g; 0: any (0)\n"
 		"  -e, --maxmemory-policy P   what is done then: noeviction (an error; default),\n"
@@ -321,7 +382,7 @@ const struct command command_kv = {
 		"                             volatile-random\n"
 		"  -s, --save FILE            load it first, save to it at the end and on SAVE\n"
 		"  -c, --maxclients N         connections at a time (10000)\n"
-		"  -r, --max-request BYTES    of one request (512m)\n"
+		"  -r, --max-request BYTES    of one request, at most 512m (512m)\n"
 		"  -y, --max-reply BYTES      of one reply; its session ends beyond it (512m)\n"
 		"  -o, --max-output BYTES     that may wait for a slow subscriber (32m)\n"
 		"  -t, --patience SECONDS     for which a peer may read none of its answers (60)\n"

@@ -58,6 +58,7 @@ struct kv_server {
 	weft_atomic_bool save_at_end;
 	int64_t started; /* weft_now() */
 	int port;        /* that was opened */
+	weft_listener *listener;
 
 	weft_mutex mutex; /* the lists below */
 	struct kv_session *sessions;
