@@ -196,6 +196,15 @@ bool kv_arg_double(struct kv_call *c, int i, double *out)
 	return false;
 }
 
+bool kv_arg_count(struct kv_call *c, int64_t *out)
+{
+	*out = 1;
+	if (c->argc < 3 || (kv_int(c->argv[2], out) && *out >= 0))
+		return true;
+	kv_error(c, "ERR value is out of range, must be positive");
+	return false;
+}
+
 bool kv_range(int64_t start, int64_t stop, size_t count, size_t *first, size_t *items)
 {
 	int64_t n = (int64_t)count;
@@ -275,6 +284,38 @@ void kv_reply_scan(struct kv_call *c, const struct kv_dict *d,
 			kv_put_array(c->out, found * parts);
 		}
 	}
+}
+
+static enum kv_type type_named(const struct kv_call *c)
+{
+	switch (c->command->name[0]) {
+	case 'H': return KV_HASH;
+	case 'L': return KV_LIST;
+	case 'S': return KV_SET;
+	default: return KV_ZSET;
+	}
+}
+
+void kv_run_delete(struct kv_call *c)
+{
+	struct kv_value *value;
+	int64_t n = 0;
+
+	if (!kv_require(c, 1, type_named(c), &value, kv_zero))
+		return;
+	for (int i = 2; i < c->argc; i++)
+		n += kv_table_delete((struct kv_table *)value, c->argv[i]);
+	if (n)
+		kv_changed(c, 1, value);
+	kv_put_int(c->out, n);
+}
+
+void kv_run_length(struct kv_call *c)
+{
+	struct kv_value *value;
+
+	if (kv_require(c, 1, type_named(c), &value, kv_zero))
+		kv_put_int(c->out, (int64_t)kv_value_count(value));
 }
 
 static void put_random(struct kv_call *c, const struct kv_entry *e, bool value)

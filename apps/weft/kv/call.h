@@ -86,6 +86,8 @@ bool kv_arg_int(struct kv_call *c, int i, int64_t *out);
 /* The same, between -most and most. */
 bool kv_arg_within(struct kv_call *c, int i, int64_t most, int64_t *out);
 bool kv_arg_double(struct kv_call *c, int i, double *out);
+/* Argument 2, a count that may not be negative; 1 if it is not given. */
+bool kv_arg_count(struct kv_call *c, int64_t *out);
 /* The range start..stop of a sequence of `count`, either counted from the end if
  * negative, clipped: false and nothing replied when it is empty. */
 bool kv_range(int64_t start, int64_t stop, size_t count, size_t *first, size_t *items);
@@ -104,6 +106,11 @@ bool kv_arg_scan(struct kv_call *c, int i, struct kv_scan_opts *opts);
 /* Replies to HSCAN, SSCAN, ZSCAN with what a dict holds. */
 void kv_reply_scan(struct kv_call *c, const struct kv_dict *d,
 		   void (*item)(struct kv_call *c, const struct kv_entry *e), size_t parts);
+
+/* Carry out commands whose type their first letter says: HDEL and SREM; HLEN, LLEN, SCARD,
+ * ZCARD. */
+void kv_run_delete(struct kv_call *c);
+void kv_run_length(struct kv_call *c);
 
 /* Carries out SRANDMEMBER and HRANDFIELD, after a look at how many arguments there are:
  * a count of 2 is two different members, next to each other in the table, -2 any two.

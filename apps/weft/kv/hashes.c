@@ -108,28 +108,6 @@ static void hgetall(struct kv_call *c)
 	}
 }
 
-static void hdel(struct kv_call *c)
-{
-	struct kv_value *value;
-	int64_t n = 0;
-
-	if (!kv_require(c, 1, KV_HASH, &value, kv_zero))
-		return;
-	for (int i = 2; i < c->argc; i++)
-		n += kv_table_delete((struct kv_table *)value, c->argv[i]);
-	if (n)
-		kv_changed(c, 1, value);
-	kv_put_int(c->out, n);
-}
-
-static void hlen(struct kv_call *c)
-{
-	struct kv_value *value;
-
-	if (kv_require(c, 1, KV_HASH, &value, kv_zero))
-		kv_put_int(c->out, (int64_t)kv_value_count(value));
-}
-
 /* HEXISTS, HSTRLEN. */
 static void hexists(struct kv_call *c)
 {
@@ -236,8 +214,8 @@ const struct kv_command kv_hash_commands[] = {
 	{ "HGETALL", hgetall, 2, 0, 1, 1, 1 },
 	{ "HKEYS", hgetall, 2, 0, 1, 1, 1 },
 	{ "HVALS", hgetall, 2, 0, 1, 1, 1 },
-	{ "HDEL", hdel, -3, KV_WRITE, 1, 1, 1 },
-	{ "HLEN", hlen, 2, 0, 1, 1, 1 },
+	{ "HDEL", kv_run_delete, -3, KV_WRITE, 1, 1, 1 },
+	{ "HLEN", kv_run_length, 2, 0, 1, 1, 1 },
 	{ "HEXISTS", hexists, 3, 0, 1, 1, 1 },
 	{ "HSTRLEN", hexists, 3, 0, 1, 1, 1 },
 	{ "HINCRBY", hincrby, 4, W, 1, 1, 1 },

@@ -41,17 +41,14 @@ static void pop(struct kv_call *c)
 {
 	struct kv_value *value;
 	struct kv_list *l;
-	int64_t n = 1;
+	int64_t n;
 
 	if (c->argc > 3) {
 		kv_wrong_count(c);
 		return;
 	}
-	if (c->argc == 3 && (!kv_int(c->argv[2], &n) || n < 0)) {
-		kv_error(c, "ERR value is out of range, must be positive");
-		return;
-	}
-	if (!kv_require(c, 1, KV_LIST, &value, c->argc == 3 ? kv_put_null_array : kv_put_null))
+	if (!kv_arg_count(c, &n) ||
+	    !kv_require(c, 1, KV_LIST, &value, c->argc == 3 ? kv_put_null_array : kv_put_null))
 		return;
 	l = (struct kv_list *)value;
 	if (c->argc == 3) {
@@ -61,14 +58,6 @@ static void pop(struct kv_call *c)
 	while (n-- > 0)
 		reply_and_free(c, kv_list_pop(l, is_left(c)));
 	kv_changed(c, 1, value);
-}
-
-static void llen(struct kv_call *c)
-{
-	struct kv_value *value;
-
-	if (kv_require(c, 1, KV_LIST, &value, kv_zero))
-		kv_put_int(c->out, (int64_t)kv_value_count(value));
 }
 
 static void lindex(struct kv_call *c)
@@ -343,7 +332,7 @@ const struct kv_command kv_list_commands[] = {
 	{ "RPUSHX", push, -3, W, 1, 1, 1 },
 	{ "LPOP", pop, -2, KV_WRITE, 1, 1, 1 },
 	{ "RPOP", pop, -2, KV_WRITE, 1, 1, 1 },
-	{ "LLEN", llen, 2, 0, 1, 1, 1 },
+	{ "LLEN", kv_run_length, 2, 0, 1, 1, 1 },
 	{ "LINDEX", lindex, 3, 0, 1, 1, 1 },
 	{ "LRANGE", lrange, 4, 0, 1, 1, 1 },
 	{ "LSET", lset, 4, W, 1, 1, 1 },

@@ -21,20 +21,6 @@ static void sadd(struct kv_call *c)
 	kv_put_int(c->out, n);
 }
 
-static void srem(struct kv_call *c)
-{
-	struct kv_value *value;
-	int64_t n = 0;
-
-	if (!kv_require(c, 1, KV_SET, &value, kv_zero))
-		return;
-	for (int i = 2; i < c->argc; i++)
-		n += kv_table_delete((struct kv_table *)value, c->argv[i]);
-	if (n)
-		kv_changed(c, 1, value);
-	kv_put_int(c->out, n);
-}
-
 static void empty_set(struct kv_out *o)
 {
 	kv_put_set(o, 0);
@@ -76,35 +62,17 @@ static void sismember(struct kv_call *c)
 		kv_put_int(c->out, has(value, c->argv[i]));
 }
 
-static void scard(struct kv_call *c)
-{
-	struct kv_value *value;
-
-	if (kv_require(c, 1, KV_SET, &value, kv_zero))
-		kv_put_int(c->out, (int64_t)kv_value_count(value));
-}
-
-/* A count that may not be negative; 1 if it is not given. */
-static bool arg_positive(struct kv_call *c, int64_t *n)
-{
-	*n = 1;
-	if (c->argc > 3) {
-		kv_syntax_error(c);
-		return false;
-	}
-	if (c->argc < 3 || (kv_int(c->argv[2], n) && *n >= 0))
-		return true;
-	kv_error(c, "ERR value is out of range, must be positive");
-	return false;
-}
-
 static void spop(struct kv_call *c)
 {
 	struct kv_value *value;
 	struct kv_table *t;
 	int64_t n;
 
-	if (!arg_positive(c, &n) ||
+	if (c->argc > 3) {
+		kv_syntax_error(c);
+		return;
+	}
+	if (!kv_arg_count(c, &n) ||
 	    !kv_require(c, 1, KV_SET, &value, c->argc == 3 ? empty_set : kv_put_null))
 		return;
 	t = (struct kv_table *)value;
@@ -257,11 +225,11 @@ static void sscan(struct kv_call *c)
 #define W (KV_WRITE | KV_GROW)
 const struct kv_command kv_set_commands[] = {
 	{ "SADD", sadd, -3, W, 1, 1, 1 },
-	{ "SREM", srem, -3, KV_WRITE, 1, 1, 1 },
+	{ "SREM", kv_run_delete, -3, KV_WRITE, 1, 1, 1 },
 	{ "SMEMBERS", smembers, 2, 0, 1, 1, 1 },
 	{ "SISMEMBER", sismember, 3, 0, 1, 1, 1 },
 	{ "SMISMEMBER", sismember, -3, 0, 1, 1, 1 },
-	{ "SCARD", scard, 2, 0, 1, 1, 1 },
+	{ "SCARD", kv_run_length, 2, 0, 1, 1, 1 },
 	{ "SPOP", spop, -2, KV_WRITE, 1, 1, 1 },
 	{ "SRANDMEMBER", srandmember, -2, 0, 1, 1, 1 },
 	{ "SMOVE", smove, 4, W, 1, 2, 1 },

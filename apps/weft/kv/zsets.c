@@ -159,14 +159,6 @@ static void zscore(struct kv_call *c)
 	}
 }
 
-static void zcard(struct kv_call *c)
-{
-	struct kv_value *value;
-
-	if (kv_require(c, 1, KV_ZSET, &value, kv_zero))
-		kv_put_int(c->out, (int64_t)kv_value_count(value));
-}
-
 /* ZRANK, ZREVRANK. */
 static void zrank(struct kv_call *c)
 {
@@ -433,18 +425,14 @@ static void zpop(struct kv_call *c)
 	bool max = c->command->name[5] == 'A';
 	struct kv_value *value;
 	struct kv_zset *z;
-	int64_t n = 1;
+	int64_t n;
 	bool nested;
 
 	if (c->argc > 3) {
 		kv_syntax_error(c);
 		return;
 	}
-	if (c->argc == 3 && (!kv_int(c->argv[2], &n) || n < 0)) {
-		kv_error(c, "ERR value is out of range, must be positive");
-		return;
-	}
-	if (!kv_require(c, 1, KV_ZSET, &value, kv_empty_array))
+	if (!kv_arg_count(c, &n) || !kv_require(c, 1, KV_ZSET, &value, kv_empty_array))
 		return;
 	z = (struct kv_zset *)value;
 	n = n > (int64_t)z->members.count ? (int64_t)z->members.count : n;
@@ -487,7 +475,7 @@ const struct kv_command kv_zset_commands[] = {
 	{ "ZREM", zrem, -3, KV_WRITE, 1, 1, 1 },
 	{ "ZSCORE", zscore, 3, 0, 1, 1, 1 },
 	{ "ZMSCORE", zscore, -3, 0, 1, 1, 1 },
-	{ "ZCARD", zcard, 2, 0, 1, 1, 1 },
+	{ "ZCARD", kv_run_length, 2, 0, 1, 1, 1 },
 	{ "ZRANK", zrank, 3, 0, 1, 1, 1 },
 	{ "ZREVRANK", zrank, 3, 0, 1, 1, 1 },
 	{ "ZRANGE", zrange, -4, 0, 1, 1, 1 },
