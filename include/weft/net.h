@@ -74,9 +74,10 @@ typedef struct weft_listen_opts {
 	bool v6_only;    /* "[::]:80" is not for IPv4 */
 } weft_listen_opts;
 
-/* Listens at an address, which cannot be a name; `opts` may be NULL. A Unix path that is left over from a listener that is
- * gone is replaced. 0, -EINVAL (no address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE,
- * -ENOMEM ...; *out is NULL on failure. */
+/* Listens at an address, which cannot be a name; `opts` may be NULL. A Unix path that is
+ * left over from a listener that is gone is replaced. 0, -EINVAL (no address, or options
+ * that it has not), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE, -ENOMEM ...; *out is
+ * NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_listen(weft_listener **out, const char *address,
 					const weft_listen_opts *opts);
 
@@ -165,7 +166,8 @@ WEFT_API WEFT_NODISCARD int weft_conn_write_all_until(weft_conn *conn, const voi
 WEFT_API weft_case weft_case_conn(weft_conn *conn, enum weft_side side);
 
 /* Copies from one to the other until the end of `from`, and then ends the writing side
- * of `to` (a pipe has none: close it): 0 or -errno. *copied (unless NULL) is what has gone over, in each case. */
+ * of `to`, unless that is a pipe, which has to be closed: 0 or -errno. *copied (unless
+ * NULL) is what has gone over, in each case. */
 WEFT_API WEFT_NODISCARD int weft_conn_copy_until(weft_conn *from, weft_conn *to, int64_t *copied,
 						 int64_t deadline);
 

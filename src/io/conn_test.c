@@ -61,7 +61,7 @@ static void await_readable(int fd)
 	CHECK_EQ(poll(&p, 1, 20000), 1);
 }
 
-/* ---- descriptors of others --------------------------------------------------------------- */
+/* ---- descriptors of others ----------------------------------------------------------- */
 
 /* A pipe of packets: each read ends where a write did. The reading end cannot tell. */
 TEST(conn_short_read_of_a_packet_leaves_the_next)
@@ -158,7 +158,7 @@ TEST(conn_knows_tcp_from_what_looks_like_it)
 	close(fd);
 }
 
-/* ---- a stream that was emptied, and its edge on its way ------------------------------------ */
+/* ---- a stream that was emptied, and its edge on its way ------------------------------ */
 
 static void become_emptied(struct weft__poller *poller, int kind, weft_conn **r, weft_conn **w)
 {
@@ -207,7 +207,7 @@ TEST(conn_deadline_that_is_over_reads_what_is_there)
 	poller_end(poller);
 }
 
-/* ---- calls that never have to wait ------------------------------------------------------------ */
+/* ---- calls that never have to wait --------------------------------------------------- */
 
 struct busy {
 	weft_token token;
@@ -307,7 +307,7 @@ TEST(conn_cancelled_call_reports_what_it_did)
 	weft_conn_close(r);
 }
 
-/* ---- in the child of a fork() --------------------------------------------------------------------- */
+/* ---- in the child of a fork() -------------------------------------------------------- */
 
 static void expect_child(int (*fn)(void *), void *arg)
 {
