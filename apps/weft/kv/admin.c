@@ -60,7 +60,8 @@ static void info_stats(const struct kv_server *server, struct buf *b)
 	buf_printf(
 		b,
 		"# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
-		"rejected_connections:%llu\r\nlistener_shortages:%llu\r\nexpired_keys:%llu\r\nevicted_keys:%llu\r\n",
+		"rejected_connections:%llu\r\nlistener_shortages:%llu\r\n"
+		"expired_keys:%llu\r\nevicted_keys:%llu\r\n",
 		(unsigned long long)weft_load_relaxed(&server->connections),
 		(unsigned long long)weft_load_relaxed(&server->commands),
 		(unsigned long long)weft_load_relaxed(&server->rejected),

@@ -135,8 +135,9 @@ void kv_unwatch(struct kv_session *s);
 void kv_unsubscribe_all(struct kv_session *s);
 int64_t kv_unix_ms(void);
 
-/* Loads the file if there is one; looks whether one could be written there; saves it. 0, or -errno after a sentence on stderr
- * (-EBADMSG: the file is damaged; it is left as it is). */
+/* Loads the file if there is one; looks whether one could be written there; saves it. 0,
+ * or -errno after a sentence on stderr (-EBADMSG: the file is damaged; it is left as it
+ * is). */
 int kv_load(struct kv_server *server);
 int kv_check_save(const struct kv_server *server);
 int kv_save(struct kv_server *server);
