@@ -9,7 +9,9 @@
  *
  * Cancellation is sticky and loses nothing: an operation that had taken effect
  * when the cancellation came reports its success, and the next call that would
- * have to wait reports the cancellation. A call that need not wait succeeds.
+ * have to wait reports the cancellation. A call that need not wait succeeds; but of
+ * many calls for I/O running, one now and then looks, so that a busy peer cannot keep
+ * up a scope that has ended.
  */
 #ifndef WEFT_CANCEL_H
 #define WEFT_CANCEL_H

@@ -60,7 +60,8 @@ typedef struct weft_runtime_opts {
 } weft_runtime_opts;
 
 /* Starts a runtime; `opts` may be NULL. 0, -ENOMEM, -EAGAIN when the system allows no
- * more threads or descriptors, -EINVAL for options that cannot be; *out is NULL then.
+ * more threads or descriptors, -EINVAL for options that cannot be, also in
+ * WEFT_REACTOR; *out is NULL then.
  * Any thread. */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **out, const weft_runtime_opts *opts);
 

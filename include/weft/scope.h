@@ -48,9 +48,9 @@ typedef struct weft_scope_opts {
  * token, and makes its token ambient for the caller. Cannot fail. */
 WEFT_API void weft_scope_open(weft_scope *scope);
 
-/* The same with options, NULL for none. The deadline is noticed by blocking calls and weft_cancelled()
- * in the scope: see weft_token_init_until(). A scope that it has cancelled closes with
- * -ETIMEDOUT instead of -ECANCELED or 0. */
+/* The same with options, NULL for none. The deadline is noticed by blocking calls and
+ * weft_cancelled() in the scope: see weft_token_init_until(). A scope that it has
+ * cancelled closes with -ETIMEDOUT instead of -ECANCELED or 0. */
 WEFT_API void weft_scope_open_with(weft_scope *scope, const weft_scope_opts *opts);
 
 /* Runs fn(arg) on a new thread of the scope, whose ambient token is the scope's.

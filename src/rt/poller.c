@@ -93,7 +93,7 @@ static int open_uring(struct weft__poller **out)
 
 int weft__poller_open(struct weft__poller **out, int which)
 {
-	const char *wish = getenv("WEFT_REACTOR");
+	const char *wish = which == WEFT__REACTOR_AUTO ? getenv("WEFT_REACTOR") : NULL;
 
 	*out = NULL;
 	if (wish && strcmp(wish, "epoll") == 0)
@@ -366,6 +366,11 @@ static enum weft__disarmed pollee_disarm(struct weft__pollee *pollee, weft_event
 		pollee->settled = settled;
 	else
 		pollee->fd = -1;
+	if (how == WEFT__DISARMED) {
+		/* It is ours alone to finish, also if its poller goes just now. */
+		pollee->poller = NULL;
+		weft_store_relaxed(&pollee->registered, false);
+	}
 	pollee->removed = true;
 	weft__gate_leave(&pollee->gate);
 	return how;

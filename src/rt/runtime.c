@@ -311,7 +311,7 @@ int weft_runtime_start(weft_runtime **out, const weft_runtime_opts *opts)
 		(void)weft_runtime_stop(runtime, WEFT_NEVER);
 	else
 		runtime_unmap(runtime);
-	return err == -ENOMEM ? err : -EAGAIN;
+	return err == -ENOMEM || err == -EINVAL ? err : -EAGAIN;
 }
 
 /* ---- the default one -------------------------------------------------------------------- */
