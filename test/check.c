@@ -4,16 +4,21 @@
  * The list of cases is built by constructors, before main and thus by one
  * thread, and only read afterwards. Failures go to stderr in one write per
  * line and end in abort(). */
+#define _GNU_SOURCE
+
 #include "check.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -144,6 +149,70 @@ void check__near(const struct check_at *at, double a, double b, double eps)
 		    at->b, eps, a, b);
 }
 
+/* ---- children ----------------------------------------------------------------------- */
+
+/* Whether the thread sleeps (or has ended), and how often it has been given up for
+ * others, added to *switches. */
+static bool thread_sleeps(const char *thread, uint64_t *switches)
+{
+	char path[64], line[256];
+	bool sleeps = false;
+	uint64_t count;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/status", thread);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		char *value = strchr(line, '\t');
+
+		if (value && strncmp(line, "State:", 6) == 0)
+			sleeps = strchr("SZX", value[1]) != NULL;
+		else if (value && strstr(line, "ctxt_switches:") &&
+			 sscanf(value, "%" SCNu64, &count) == 1)
+			*switches += count;
+	}
+	if (status)
+		fclose(status);
+	return sleeps;
+}
+
+static bool others_sleep(uint64_t *switches)
+{
+	DIR *threads = opendir("/proc/self/task");
+	const struct dirent *entry;
+	bool sleep = true;
+
+	if (!threads)
+		FAIL("no list of the threads: %s", strerror(errno));
+	*switches = 0;
+	while (sleep && (entry = readdir(threads)) != NULL)
+		if (entry->d_name[0] != '.' && atol(entry->d_name) != syscall(SYS_gettid))
+			sleep = thread_sleeps(entry->d_name, switches);
+	closedir(threads);
+	return sleep;
+}
+
+/* All of them asleep at each of two looks, and none awake between: so at one moment. */
+static void await_rest(void)
+{
+	uint64_t before, after;
+
+	while (!others_sleep(&before) || !others_sleep(&after) || before != after)
+		sched_yield();
+}
+
+pid_t check_fork(void)
+{
+	pid_t child;
+
+	fflush(NULL);
+	await_rest();
+	child = fork();
+	if (child < 0)
+		FAIL("no child: %s", strerror(errno));
+	return child;
+}
+
 static _Noreturn void die_in_child(int fd, void (*fn)(void *), void *arg)
 {
 	struct rlimit no_core = { 0, 0 };
@@ -180,9 +249,9 @@ void check__dies(const char *file, int line, void (*fn)(void *), void *arg, cons
 	int fd[2], status;
 	pid_t pid;
 
-	fflush(NULL);
-	if (pipe(fd) < 0 || (pid = fork()) < 0)
-		check__fail(file, line, "no pipe or child: %s", strerror(errno));
+	if (pipe(fd) < 0)
+		check__fail(file, line, "no pipe: %s", strerror(errno));
+	pid = check_fork();
 	if (pid == 0)
 		die_in_child(fd[1], fn, arg);
 	close(fd[1]);

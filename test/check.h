@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct check_test {
 	const char *name;
@@ -112,8 +113,14 @@ void check__dies(const char *file, int line, void (*fn)(void *), void *arg, cons
 #define CHECK_MEM_EQ(x, y, n) check__mem(CHECK__AT(#x, #y), (x), (y), (n))
 #define CHECK_NEAR(x, y, eps) check__near(CHECK__AT(#x, #y), (x), (y), (eps))
 
-/* fn(arg), run in a forked child, must abort() and print `sentence` somewhere
- * on stderr. The process should have one thread when it is called. */
+/* fork(), which must succeed, at a moment when every other thread of the process is
+ * asleep. A thread that has just been started, or allocates, may hold a lock of the C
+ * library or of a sanitizer, and in the child nobody would ever release it: gcc 12's
+ * AddressSanitizer, for one, does not look after its own over a fork(). So the threads
+ * must be ones that come to rest. */
+pid_t check_fork(void);
+
+/* fn(arg), run in a child, must abort() and print `sentence` somewhere on stderr. */
 #define CHECK_DIES(fn, arg, sentence) check__dies(__FILE__, __LINE__, (fn), (arg), (sentence))
 
 #endif

@@ -312,9 +312,8 @@ TEST(conn_cancelled_call_reports_what_it_did)
 static void expect_child(int (*fn)(void *), void *arg)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		alarm(20);
 		_exit(fn(arg) == 0 ? 0 : 1);

@@ -68,14 +68,6 @@ static int wait_for(pid_t child)
 	return status;
 }
 
-static pid_t fork_checked(void)
-{
-	pid_t child = fork();
-
-	CHECK_GE(child, 0);
-	return child;
-}
-
 TEST(child_works_in_parallel_in_the_pools_of_its_parent)
 {
 	weft_pool *pool;
@@ -85,12 +77,12 @@ TEST(child_works_in_parallel_in_the_pools_of_its_parent)
 		SKIP(WHY_SKIP);
 	pool = pool_of(3);
 	weft__pool_run_eager(pool, shared_root, NULL);
-	child = fork_checked();
+	child = check_fork();
 	if (child == 0) {
 		weft__pool_run_eager(pool, shared_root, NULL);
 		CHECK_EQ(weft_pool_workers(pool), 3);
 		/* A grandchild, too, and it frees what it inherited twice over. */
-		child = fork_checked();
+		child = check_fork();
 		if (child == 0) {
 			weft__pool_run_eager(pool, shared_root, NULL);
 			weft_pool_free(pool);
@@ -111,7 +103,7 @@ TEST(child_frees_a_pool_that_it_never_entered)
 	pid_t child;
 
 	weft__pool_run_eager(pool, shared_root, NULL);
-	child = fork_checked();
+	child = check_fork();
 	if (child == 0) {
 		weft_pool_free(pool);
 		_exit(0);
@@ -130,7 +122,7 @@ static void fork_inside_root(weft_par par, void *arg)
 {
 	weft_job job;
 
-	*(pid_t *)arg = fork_checked();
+	*(pid_t *)arg = check_fork();
 	weft_event_reset(&begun);
 	weft_fork(par, &job, begin_job);
 	weft_join(par, &job, begin_job);
@@ -195,7 +187,7 @@ static void join_in_child_root(weft_par par, void *arg)
 	weft_event_reset(&begun);
 	weft_fork(par, &job, blocking_job);
 	CHECK_EQ(weft_event_wait(&begun), 0);
-	*(pid_t *)arg = fork_checked();
+	*(pid_t *)arg = check_fork();
 	if (*(pid_t *)arg == 0)
 		speak_into(words_pipe[1]);
 	else
@@ -220,7 +212,7 @@ static void forking_job(weft_par par, weft_job *job)
 {
 	(void)par;
 	(void)job;
-	forked_by_job = fork_checked();
+	forked_by_job = check_fork();
 	if (forked_by_job == 0)
 		speak_into(words_pipe[1]);
 	weft_event_set(&begun);

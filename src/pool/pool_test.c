@@ -404,10 +404,9 @@ static void without_threads(void)
 
 static int in_a_child(void (*fn)(void))
 {
-	pid_t child = fork();
+	pid_t child = check_fork();
 	int status;
 
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		fn();
 		_exit(0);

@@ -30,8 +30,7 @@ static void run_child(void (*fn)(void))
 	pid_t pid;
 
 	CHECK_EQ(pipe(ends), 0);
-	pid = fork();
-	CHECK_GE(pid, 0);
+	pid = check_fork();
 	if (pid == 0) {
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);

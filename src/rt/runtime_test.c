@@ -454,9 +454,8 @@ TEST(stop_races_with_spawning)
 static void expect_child(int (*fn)(void *), void *arg)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK(child >= 0);
 	if (child == 0) {
 		alarm(20);
 		_exit(fn(arg) == 0 ? 0 : 1);

@@ -80,9 +80,8 @@ TEST(stack_class_is_the_least_that_fits)
 static bool writable(volatile char *at)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		signal(SIGSEGV, SIG_DFL);
 		*at = 1;

@@ -294,7 +294,7 @@ TEST(a_closed_output_is_told_by_the_exit_code)
 	argv[4] = port;
 	probe = (struct server){ .port = server.port };
 	{
-		pid_t pid = fork();
+		pid_t pid = check_fork();
 
 		if (pid == 0) {
 			struct buf said = { 0 };

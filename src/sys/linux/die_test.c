@@ -30,10 +30,8 @@ static void last_words(const char *sentence, char *text, size_t size)
 	ssize_t got;
 	char more[256];
 
-	fflush(NULL);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
-	child = fork();
-	CHECK_GE(child, 0);
+	child = check_fork();
 	if (child == 0) {
 		setrlimit(RLIMIT_CORE, &no_core);
 		signal(SIGABRT, SIG_DFL);

@@ -23,15 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs fn() in a child, which must come to its end. The caller has one thread. */
+/* Runs fn() in a child, which must come to its end. */
 static inline void sandbox_run(void (*fn)(void))
 {
 	int status;
-	pid_t child;
+	pid_t child = check_fork();
 
-	fflush(NULL);
-	child = fork();
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		fn();
 		exit(0);
@@ -66,9 +63,8 @@ static inline bool sandbox_refuse(long call, unsigned argument, uint32_t low, ui
 static inline bool sandbox_works(void)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK_GE(child, 0);
 	if (child == 0)
 		_exit(sandbox_refuse(SYS_getppid, 0, 0, UINT32_MAX, EPERM) &&
 				      syscall(SYS_getppid) < 0
@@ -82,9 +78,8 @@ static inline bool sandbox_works(void)
 static inline bool sandbox_limits_space(void)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		setrlimit(RLIMIT_AS, &(struct rlimit){ 1, RLIM_INFINITY });
 		_exit(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=

@@ -34,9 +34,8 @@ static void unmap_pages(void)
 static bool writable(volatile char *at)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = check_fork();
 
-	CHECK_GE(child, 0);
 	if (child == 0) {
 		signal(SIGSEGV, SIG_DFL);
 		*at = 1;
