@@ -29,22 +29,13 @@ struct entry {
 
 static __thread __attribute__((tls_model("initial-exec"))) struct entry entries[ENTRIES];
 
-static uintptr_t loop_key(const struct weft__loop *loop)
-{
-	uintptr_t body = loop->reduce ? (uintptr_t)loop->reduce->body : (uintptr_t)loop->body;
-
-	/* Functions are apart by some 16 bytes, contexts by some 8. */
-	return (body >> 4) * UINT64_C(0x9e3779b97f4a7c15) ^ ((uintptr_t)loop->context >> 3);
-}
-
 static struct entry *loop_entry(uintptr_t key)
 {
 	return &entries[(key ^ key >> 32 ^ key >> 16) % ENTRIES];
 }
 
-enum weft__guess weft__guess_size(const struct weft__loop *loop, size_t count)
+enum weft__guess weft__guess_size(uintptr_t key, size_t count)
 {
-	uintptr_t key = loop_key(loop);
 	struct entry *e = loop_entry(key);
 
 	if (e->key != key || count > e->small_count)
@@ -55,9 +46,8 @@ enum weft__guess weft__guess_size(const struct weft__loop *loop, size_t count)
 	return WEFT__SMALL_FOR_SURE;
 }
 
-void weft__guess_learn(const struct weft__loop *loop, size_t count, bool small)
+void weft__guess_learn(uintptr_t key, size_t count, bool small)
 {
-	uintptr_t key = loop_key(loop);
 	struct entry *e = loop_entry(key);
 	bool known = e->key == key;
 
