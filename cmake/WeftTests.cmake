@@ -16,7 +16,8 @@
 #
 # The entries of a _test.c with the line "CTest: on each reactor." run by epoll, and a
 # second time, with ".uring" behind the name, by io_uring (or by epoll again where that
-# is refused).
+# is refused). They have the labels epoll and uring; the others run by what WEFT_REACTOR
+# in the environment says, and tools/ci.sh runs them with each.
 #
 # An entry that exits 77 counts as skipped.
 set(weft_timeout 30)
@@ -54,6 +55,7 @@ endfunction()
 
 function(weft_test_reactor name reactor)
 	set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT WEFT_REACTOR=${reactor})
+	set_property(TEST ${name} APPEND PROPERTY LABELS ${reactor})
 endfunction()
 
 # One program per _test.c and one entry per TEST() in it. The names are read
@@ -101,6 +103,10 @@ if(TARGET weft_app)
 	set_target_properties(weft_kv_rig PROPERTIES
 		ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/test")
 	weft_unit_tests(kv test/kv weft_kv_rig)
+endif()
+
+if(weft_os STREQUAL "linux")
+	weft_test_program(without_uring test/without_uring.c test weft_check weft_static)
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS test/stress/*.c)

@@ -57,6 +57,26 @@ ci_clang() {
 	return $code
 }
 
+# What has a runtime, or I/O, by io_uring: but for what `test` has run by each reactor.
+ci_uring() {
+	WEFT_REACTOR=uring suite release -L '^(rt|example|api)$|^kv$' -LE '^(epoll|uring)$'
+}
+
+# The same and more where io_uring is wanted, but refused by the kernel.
+ci_refused() {
+	build release || return 1
+	without="$PWD/$dir/test/without_uring"
+	if ! "$without" true; then
+		skipped=1
+		return 0
+	fi
+	runner=$without
+	WEFT_REACTOR=uring suite release -L '^(rt|io|kv|fault|example)$' -LE '^epoll$'
+	code=$?
+	runner=
+	return $code
+}
+
 # The layers that know CPUs and the system, on the other CPU under an emulator; the
 # rest of the library is compiled for it.
 ci_aarch64() {
@@ -95,6 +115,8 @@ ci_model() {
 ci_all() {
 	ci_start=$(now)
 	ci_phase test suite release
+	ci_phase uring ci_uring
+	ci_phase refused ci_refused
 	ci_phase tidy ci_tidy
 	ci_phase clang ci_clang
 	ci_phase asan suite asan

@@ -342,9 +342,10 @@ TEST(sim_is_not_closed_under_one_who_connects)
 	CHECK_DIES(run_too_early, NULL, "a simulated network was closed while it is in use");
 }
 
+/* WEFT_SEEDS of them, see ./dev seeds. */
 TEST(sim_worlds_of_many_seeds_end_well)
 {
-	const char *wish = getenv("WEFT_SIM_SEEDS");
+	const char *wish = getenv("WEFT_SEEDS");
 	const uint64_t seeds = wish ? strtoull(wish, NULL, 10) : 300;
 	int failed = 0;
 
