@@ -22,6 +22,8 @@
 #include <weft/net.h>
 #include <weft/once.h>
 #include <weft/par.h>
+#include <weft/par_array.h>
+#include <weft/par_walk.h>
 #include <weft/pool.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>

@@ -14,10 +14,8 @@
 #include <string.h>
 
 #include "par/par.h"
-#include "pool/pool.h"
-#include "sys/sys.h"
 
-enum { LEAF = 4096, SMALL_US = 10 };
+enum { LEAF = 4096 };
 
 struct tree {
 	const weft_reduce *reduce;
@@ -57,13 +55,12 @@ static void node_job(weft_par par, weft_job *job)
 	node_run(par, n->tree, n->first, n->count, n->accumulator);
 }
 
-/* par.worker is NULL if all is to be done here. */
 static void node_run(weft_par par, const struct tree *t, size_t first, size_t count,
 		     void *accumulator)
 {
 	WEFT_ALIGNED(64) unsigned char right[WEFT_REDUCE_MAX];
 	struct node upper = { .tree = t, .accumulator = right };
-	weft_par inner = par;
+	weft_par inner;
 	size_t half;
 
 	if (count == 1) {
@@ -74,13 +71,9 @@ static void node_run(weft_par par, const struct tree *t, size_t first, size_t co
 	upper.first = first + half;
 	upper.count = count - half;
 	memcpy(right, t->reduce->identity, t->reduce->size);
-	if (par.worker)
-		inner = weft_fork(par, &upper.job, node_job);
+	inner = weft__fork(par, &upper.job, node_job);
 	node_run(inner, t, first, half, accumulator);
-	if (par.worker)
-		weft_join(par, &upper.job, node_job);
-	else
-		node_job(par, &upper.job);
+	weft__join(par, &upper.job, node_job);
 	t->reduce->combine(t->reduce->context, accumulator, right);
 }
 
@@ -91,23 +84,15 @@ static void enter(weft_par par, void *arg)
 	node_run(par, t, 0, t->leaves, t->result);
 }
 
+/* One leaf is one call of the body, whatever it is worth. */
 static void tree_run(struct tree *t, const weft_par_opts *opts)
 {
 	uintptr_t key = weft__loop_key((uintptr_t)t->reduce->body, t->reduce->context);
-	enum weft__guess guess = weft__guess_size(key, t->hi - t->lo);
-	uint64_t begin;
 
-	if (t->leaves == 1 || guess == WEFT__SMALL_FOR_SURE) {
-		enter((weft_par){ 0 }, t);
-		return;
-	}
-	begin = weft__cpu_ticks();
-	if (guess == WEFT__SMALL)
+	if (t->leaves == 1)
 		enter((weft_par){ 0 }, t);
 	else
-		weft__par_enter(opts, enter, t);
-	weft__guess_learn(key, t->hi - t->lo,
-			  weft__cpu_ticks() - begin < SMALL_US * weft__ticks_per_us());
+		weft__forks_start(key, t->hi - t->lo, NULL, enter, t, opts);
 }
 
 int weft_par_reduce_fixed(size_t lo, size_t hi, size_t leaf, const weft_reduce *reduce,

@@ -3,11 +3,13 @@
  * What the files of par share: the loop that splits on demand, the estimate that
  * keeps small loops out of the pool, and the ways into it.
  *
- * All verbs but those over trees come down to one of three ways to go over a range:
+ * Most verbs come down to one of three ways to go over a range:
  *
  *   loop   for and reduce: ranges in any order, split when somebody asks
  *   scan   ranges in order, each of which waits for what the ones before it sum up to
  *   crew   as many jobs as there are workers, that fetch their work by themselves
+ *
+ * The rest forks along a tree.
  */
 #ifndef WEFT_PAR_PAR_H
 #define WEFT_PAR_PAR_H
@@ -75,6 +77,25 @@ void weft__crew_run(weft_par par, int count, weft_pool_fn fn, void *arg);
 /* How many that should be: the pool's workers, but not more than `most`. */
 int weft__crew_size(int most);
 
+/* Runs fn(par, arg), which forks with the two functions below, in the pool; without forks,
+ * on the caller, if what is known by the key says that `count` is small. `over` as in
+ * struct weft__loop. */
+void weft__forks_start(uintptr_t key, size_t count, const weft_atomic_i32 *over, weft_pool_fn fn,
+		       void *arg, const weft_par_opts *opts);
+
+static inline weft_par weft__fork(weft_par par, weft_job *job, weft_job_fn run)
+{
+	return par.worker ? weft_fork(par, job, run) : par;
+}
+
+static inline void weft__join(weft_par par, weft_job *job, weft_job_fn run)
+{
+	if (par.worker)
+		weft_join(par, job, run);
+	else
+		run(par, job);
+}
+
 /* Whether an accumulator can have that size. */
 static inline bool weft__reduce_size_ok(size_t size)
 {
@@ -105,13 +126,24 @@ static inline void weft__error_note(weft_atomic_i32 *error, int err)
 /* Whether there was an error, or the caller's scope is cancelled, which is one. */
 bool weft__error_seen(weft_atomic_i32 *error);
 
-/* weft_par_try_for() and weft_par_try_reduce() by the key of another function. */
-int weft__try_reduce(size_t lo, size_t hi, const weft_try_reduce *reduce, void *result,
-		     uintptr_t key, const weft_par_opts *opts);
 int weft__try_for(size_t lo, size_t hi, weft_try_range_fn body, void *context, uintptr_t key,
 		  const weft_par_opts *opts);
 
-/* ---- each.c, find.c, scan.c: verbs by the key of another function ---------------------- */
+/* A reduction whose bodies can fail, and whose accumulators own something: they are
+ * combined whatever happens, and the result is there also after a failure. */
+struct weft__gather {
+	size_t size;
+	const void *identity;
+	int (*body)(void *context, size_t lo, size_t hi, void *accumulator);
+	void (*combine)(void *context, void *left, const void *right);
+	void *context;
+	weft_atomic_i32 error;
+};
+
+int weft__par_gather(size_t lo, size_t hi, struct weft__gather *gather, void *result,
+		     uintptr_t key, const weft_par_opts *opts);
+
+/* ---- par.c, find.c, scan.c: verbs by the key of another function ---------------------- */
 
 void weft__par_for(size_t lo, size_t hi, weft_range_fn body, void *context, uintptr_t key,
 		   const weft_par_opts *opts);

@@ -155,3 +155,25 @@ int weft__crew_size(int most)
 
 	return workers < most ? workers : most;
 }
+
+/* ---- forks ------------------------------------------------------------------------------ */
+
+void weft__forks_start(uintptr_t key, size_t count, const weft_atomic_i32 *over, weft_pool_fn fn,
+		       void *arg, const weft_par_opts *opts)
+{
+	enum weft__guess guess = weft__guess_size(key, count);
+	uint64_t ticks;
+
+	if (guess == WEFT__SMALL_FOR_SURE) {
+		fn((weft_par){ 0 }, arg);
+		return;
+	}
+	ticks = weft__cpu_ticks();
+	if (guess == WEFT__SMALL)
+		fn((weft_par){ 0 }, arg);
+	else
+		weft__par_enter(opts, fn, arg);
+	ticks = weft__cpu_ticks() - ticks;
+	if (!over || weft_load_relaxed(over) == 0)
+		weft__guess_learn(key, count, ticks < ALONE_US * weft__ticks_per_us());
+}

@@ -56,52 +56,77 @@ int weft_par_try_for(size_t lo, size_t hi, weft_try_range_fn body, void *context
 
 /* ---- reduce ----------------------------------------------------------------------------- */
 
-struct try_reduce {
-	const weft_try_reduce *reduce;
-	weft_atomic_i32 error;
-};
-
-static void try_reduce_block(void *context, size_t lo, size_t hi, void *accumulator)
+static void gather_block(void *context, size_t lo, size_t hi, void *accumulator)
 {
-	struct try_reduce *t = context;
+	struct weft__gather *g = context;
 
-	if (!weft__error_seen(&t->error))
-		weft__error_note(&t->error,
-				 t->reduce->body(t->reduce->context, lo, hi, accumulator));
+	if (!weft__error_seen(&g->error))
+		weft__error_note(&g->error, g->body(g->context, lo, hi, accumulator));
 }
 
-static void try_combine(void *context, void *left, const void *right)
+static void gather_combine(void *context, void *left, const void *right)
 {
-	struct try_reduce *t = context;
+	struct weft__gather *g = context;
 
-	if (weft_load_relaxed(&t->error) == 0)
-		weft__error_note(&t->error, t->reduce->combine(t->reduce->context, left, right));
+	g->combine(g->context, left, right);
 }
 
-int weft__try_reduce(size_t lo, size_t hi, const weft_try_reduce *reduce, void *result,
+int weft__par_gather(size_t lo, size_t hi, struct weft__gather *gather, void *result,
 		     uintptr_t key, const weft_par_opts *opts)
 {
-	WEFT_ALIGNED(64) unsigned char whole[WEFT_REDUCE_MAX];
-	struct try_reduce t = { .reduce = reduce };
-	weft_reduce plain = { .body = try_reduce_block, .combine = try_combine, .context = &t };
-	struct weft__loop loop = { .reduce = &plain, .context = &t, .key = key, .over = &t.error };
-	int err;
+	weft_reduce reduce = { .size = gather->size,
+			       .identity = gather->identity,
+			       .body = gather_block,
+			       .combine = gather_combine,
+			       .context = gather };
+	struct weft__loop loop = {
+		.reduce = &reduce, .context = gather, .key = key, .over = &gather->error
+	};
 
-	if (!weft__reduce_size_ok(reduce->size))
-		return -EINVAL;
-	plain.size = reduce->size;
-	plain.identity = reduce->identity;
-	memcpy(whole, reduce->identity, reduce->size);
-	weft__loop_start(&loop, lo, hi, whole, opts);
-	err = weft_load_relaxed(&t.error);
-	if (!err)
-		memcpy(result, whole, reduce->size);
-	return err;
+	memcpy(result, reduce.identity, reduce.size);
+	weft__loop_start(&loop, lo, hi, result, opts);
+	return weft_load_relaxed(&gather->error);
+}
+
+/* What was not folded to its end is not combined. */
+struct try_reduce {
+	const weft_try_reduce *reduce;
+	struct weft__gather gather;
+};
+
+static int try_reduce_body(void *context, size_t lo, size_t hi, void *accumulator)
+{
+	struct try_reduce *t = context;
+
+	return t->reduce->body(t->reduce->context, lo, hi, accumulator);
+}
+
+static void try_reduce_combine(void *context, void *left, const void *right)
+{
+	struct try_reduce *t = context;
+
+	if (weft_load_relaxed(&t->gather.error) == 0)
+		weft__error_note(&t->gather.error,
+				 t->reduce->combine(t->reduce->context, left, right));
 }
 
 int weft_par_try_reduce(size_t lo, size_t hi, const weft_try_reduce *reduce, void *result,
 			const weft_par_opts *opts)
 {
-	return weft__try_reduce(lo, hi, reduce, result,
-				weft__loop_key((uintptr_t)reduce->body, reduce->context), opts);
+	WEFT_ALIGNED(64) unsigned char whole[WEFT_REDUCE_MAX];
+	struct try_reduce t = { .reduce = reduce,
+				.gather = { .size = reduce->size,
+					    .identity = reduce->identity,
+					    .body = try_reduce_body,
+					    .combine = try_reduce_combine,
+					    .context = &t } };
+	int err;
+
+	if (!weft__reduce_size_ok(reduce->size))
+		return -EINVAL;
+	err = weft__par_gather(lo, hi, &t.gather, whole,
+			       weft__loop_key((uintptr_t)reduce->body, reduce->context), opts);
+	if (!err)
+		memcpy(result, whole, reduce->size);
+	return err;
 }
