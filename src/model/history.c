@@ -41,6 +41,12 @@ void weft__history_begin(void)
 	calls_count = 0;
 }
 
+void weft__history_snapshot(struct snapshot_bytes *b)
+{
+	weft__snapshot_piece(b, &calls_count, sizeof(calls_count));
+	weft__snapshot_piece(b, calls, (size_t)calls_count * sizeof(calls[0]));
+}
+
 int weft_check_call_begin(int kind, int64_t key, int64_t argument)
 {
 	struct call *c = &calls[calls_count];

@@ -51,12 +51,13 @@ struct location {
 	uint32_t rereads[THREADS];
 };
 
-/* Memory for one run: stores, views, locations. */
+/* Memory for one run: views, which do not change; stores; locations. */
 static unsigned char *pool;
-static size_t pool_used;
+static struct store *stores;
+static size_t pool_used, stores_used;
 static struct location locations[LOCATIONS];
 
-enum { POOL_SIZE = 256 << 20 };
+enum { POOL_SIZE = 256 << 20, STORES = 1 << 20 };
 
 void *weft__pool_take(size_t size)
 {
@@ -68,12 +69,40 @@ void *weft__pool_take(size_t size)
 	return p;
 }
 
+static struct store *store_take(void)
+{
+	if (stores_used == STORES)
+		weft__model_stop(WEFT_CHECK_UNSUITED, "a run that stores too much");
+	return &stores[stores_used++];
+}
+
 void weft__memory_begin(void)
 {
-	if (!pool)
+	if (!pool) {
 		pool = weft__model_map(POOL_SIZE);
+		stores = weft__model_map(STORES * sizeof(*stores));
+	}
 	pool_used = 0;
+	stores_used = 0;
 	M.locations = 0;
+}
+
+/* Locations that came later are the first in their lists. */
+void weft__memory_snapshot(struct snapshot_bytes *b)
+{
+	uint32_t count = M.locations;
+
+	weft__snapshot_piece(b, &count, sizeof(count));
+	while (M.locations > count) {
+		const struct location *l = &locations[--M.locations];
+
+		weft__shadow_forget(l->address, l->next);
+	}
+	weft__snapshot_piece(b, locations, count * sizeof(locations[0]));
+	weft__snapshot_piece(b, M.sc, count * sizeof(M.sc[0]));
+	weft__snapshot_piece(b, &pool_used, sizeof(pool_used));
+	weft__snapshot_piece(b, &stores_used, sizeof(stores_used));
+	weft__snapshot_piece(b, stores, stores_used * sizeof(stores[0]));
 }
 
 /* ---- what a thread has seen ------------------------------------------------ */
@@ -132,7 +161,7 @@ void weft__location_reset(struct location *location)
  * any thread has seen, so that it is the only one. */
 static void location_begin(struct location *l)
 {
-	struct store *s = weft__pool_take(sizeof(*s));
+	struct store *s = store_take();
 
 	*s = (struct store){ .thread = -1, .at = l->newest ? l->newest->at : 0 };
 	s->value = weft__bytes_load(l->address, l->size);
@@ -348,7 +377,7 @@ static struct store *choose_place(struct model_thread *t, struct location *l, in
 static struct store *store_behind(struct model_thread *t, struct location *l, struct store *behind,
 				  uint64_t value, int order, const struct store *reads)
 {
-	struct store *s = weft__pool_take(sizeof(*s));
+	struct store *s = store_take();
 	const struct view *view;
 
 	*s = (struct store){ .value = value, .thread = t->index, .step = t->step };

@@ -6,6 +6,7 @@
  *   path.c    a run is a path of decisions: which are left, tokens
  *   races.c   which of them matter: dynamic partial-order reduction
  *   undo.c    what need not be computed again for the beginning of the next run
+ *   snapshot.c  where the next run may begin instead
  *   thread.c  the model's threads: fibers, who may run, sleeping and waking
  *   memory.c  atomic locations: what a load may return, who synchronises with whom
  *   view.c    what a thread has seen
@@ -152,31 +153,37 @@ struct model {
 	uint32_t epoch; /* of what outlives a run */
 	unsigned char *undo;
 	uint32_t undo_used;
+	uint32_t snapshot_place; /* where this run wants one; UINT32_MAX: nowhere */
+	bool snapshot_wanted;    /* by the thread that has switched to the engine */
+	bool asks, heard;        /* whether the program tells of its plain accesses */
+	bool strays;             /* it writes into memory of its caller */
 	weft_check_opts opts;
 	weft_check_result result;
 	struct model_thread threads[THREADS];
-	int count; /* threads of this run */
-	struct model_thread *self;
 	void *engine_sp;
 	struct weft__model_locals locals;
 
 	struct node *path;
-	uint32_t length;       /* decided before the run began */
-	uint32_t place;        /* the next decision */
-	uint32_t thread_place; /* the latest one for a thread */
-	uint32_t preemptions;
-	int bound; /* -1: none */
-	struct op last_op;
-	int stale;      /* steps so far */
-	uint16_t woken; /* by the last step: what they announced will not come */
+	uint32_t length; /* decided before the run began */
+	int bound;       /* -1: none */
 	const uint8_t *token;
 	size_t token_length;
 
+	/* How far the run is: from here to `verdict` a snapshot keeps it as one piece. */
+	int count; /* threads of this run */
+	struct model_thread *self;
+	uint32_t place;        /* the next decision */
+	uint32_t thread_place; /* the latest one for a thread */
+	uint32_t preemptions;
+	struct op last_op;
+	int stale;      /* steps so far */
+	uint16_t woken; /* by the last step: what they announced will not come */
 	uint32_t steps;
 	uint32_t stores;
 	uint32_t sleep_orders;
 	int idle_rounds; /* in which only time passed */
 	int64_t clock;
+	uint32_t locations;
 	int verdict;
 	bool given_up; /* an equivalent run was made already */
 	char message[256];
@@ -184,7 +191,6 @@ struct model {
 	uint32_t change[8]; /* PCT: steps at which priorities change */
 	uint32_t steps_typical;
 
-	uint32_t locations;
 	uint32_t sc[LOCATIONS]; /* what seq_cst accesses must have seen */
 };
 
@@ -217,9 +223,46 @@ bool weft__op_independent(const struct op *a, const struct op *b);
 
 enum { UNDO_SIZE = 256 << 20, UNDO_ENTRY_MOST = 256 };
 
-/* A run begins, on the path of the latest one up to the last decision of it. */
-void weft__undo_begin(void);
+/* A run begins, on the path of the latest one up to the last decision of it: true if what
+ * is known of that part has been kept. */
+bool weft__undo_begin(void);
 void weft__undo_full(void);
+
+/* ---- snapshot.c -------------------------------------------------------------------------- */
+
+/* A run begins: true if it is to go on from a snapshot, which weft__snapshot_restore()
+ * brings back. */
+bool weft__snapshot_begin(void);
+void weft__snapshot_restore(void);
+/* Takes one: of all threads, when none runs. */
+void weft__snapshot_take(void);
+/* The program changes what snapshots do not hold. */
+void weft__snapshot_never(void);
+
+/* What a snapshot is made of: bytes that are put into it, or taken out again. */
+struct snapshot_bytes {
+	unsigned char *at, *end; /* `at` goes past `end` when there is no room */
+	bool restores;
+};
+
+static inline void weft__snapshot_piece(struct snapshot_bytes *b, void *piece, size_t size)
+{
+	const size_t padded = (size + 7) & ~(size_t)7;
+
+	if (b->at + padded <= b->end) {
+		if (b->restores)
+			__builtin_memcpy(piece, b->at, size);
+		else
+			__builtin_memcpy(b->at, piece, size);
+	}
+	b->at += padded;
+}
+
+/* The pieces of the other files. */
+void weft__threads_snapshot(struct snapshot_bytes *b);
+void weft__memory_snapshot(struct snapshot_bytes *b);
+void weft__shadow_snapshot(struct snapshot_bytes *b);
+void weft__history_snapshot(struct snapshot_bytes *b);
 
 struct undo_entry {
 	void *at;
@@ -254,8 +297,9 @@ void weft__model_pointed(void);
 void *weft__model_stacks(void);
 void weft__threads_begin(void (*fn)(void *), void *arg);
 void weft__threads_stored(void);
-/* Runs the first thread until the run ends. */
+/* Runs the first thread until the run ends; or whoever ran when a snapshot was taken. */
 void weft__threads_run(void);
+void weft__threads_resume(void);
 _Noreturn void weft__model_stop(int verdict, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 _Noreturn void weft__model_leave(void);
@@ -305,6 +349,8 @@ static inline bool is_write(int access)
 void weft__shadow_setup(void);
 void weft__shadow_begin(void);
 void weft__shadow_access(uintptr_t address, size_t size, enum access access, const void *site);
+/* The location, the latest of the run, is no more. */
+void weft__shadow_forget(uintptr_t address, struct location *next);
 /* The list of locations in the eight bytes of the address. */
 struct location **weft__shadow_locations(uintptr_t address);
 void *weft__shadow_alloc(size_t alignment, size_t size, bool zero, const void *caller);

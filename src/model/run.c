@@ -62,12 +62,10 @@ static void check_leak(void)
 		 size, weft__trace_place(caller));
 }
 
-static void run_once(void (*fn)(void *), void *arg)
+/* From the start of the program. */
+static void run_begin(void)
 {
 	M.run++;
-	M.verdict = WEFT_CHECK_PASSED;
-	M.message[0] = 0;
-	M.given_up = false;
 	M.place = 0;
 	M.preemptions = 0;
 	M.steps = M.stores = M.sleep_orders = 0;
@@ -76,17 +74,27 @@ static void run_once(void (*fn)(void *), void *arg)
 	M.clock = WEFT_SECOND;
 	M.last_op = (struct op){ 0 };
 	choose_changes();
-	weft__undo_begin();
 	weft__memory_begin();
 	weft__shadow_begin();
 	weft__races_begin();
 	weft__history_begin();
 	weft__trace_begin();
-	weft__threads_begin(fn, arg);
-	weft__threads_run();
+}
+
+static void run_once(void (*fn)(void *), void *arg)
+{
+	M.verdict = WEFT_CHECK_PASSED;
+	M.message[0] = 0;
+	M.given_up = false;
+	if (weft__snapshot_begin()) {
+		weft__threads_resume();
+	} else {
+		run_begin();
+		weft__threads_begin(fn, arg);
+		weft__threads_run();
+	}
 	if (!M.verdict && !M.given_up)
 		check_leak();
-	weft__shadow_restore();
 }
 
 static void note_run(weft_check_result *r)
@@ -138,6 +146,7 @@ static void explore(void (*fn)(void *), void *arg, weft_check_result *r)
 		if (enough(r, begin))
 			break;
 	}
+	weft__shadow_restore();
 	r->verdict = M.verdict;
 	r->ns = weft__model_used_ns() - begin;
 	if (M.verdict) {
@@ -178,6 +187,7 @@ static void replay(void (*fn)(void *), void *arg)
 	M.reduce = false;
 	M.bound = 0; /* so that every alternative is counted */
 	run_once(fn, arg);
+	weft__shadow_restore();
 	M.replaying = M.tracing = false;
 }
 
@@ -236,6 +246,7 @@ int weft_check(void (*fn)(void *arg), void *arg, const weft_check_opts *opts)
 		M.path = weft__model_map(PATH_MOST * sizeof(*M.path));
 	weft__shadow_setup();
 	defaults(opts);
+	M.heard = M.strays = false;
 	memset(r, 0, sizeof(*r));
 	outcomes_count = 0;
 	r->seed = M.opts.seed;

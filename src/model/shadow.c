@@ -96,13 +96,13 @@ void weft__shadow_setup(void)
 
 void weft__shadow_begin(void)
 {
+	weft__shadow_restore();
 	for (int i = 0; i < THREADS; i++) {
 		memset(arena_state + (size_t)i * ARENA_SIZE / 8, 0, arena_used[i] / 8);
 		arena_used[i] = 0;
 	}
 	blocks_count = 0;
 	names_count = 0;
-	kept_count = 0;
 	weft__records_begin();
 }
 
@@ -161,6 +161,11 @@ struct location **weft__shadow_locations(uintptr_t address)
 		*may_have_locations(address) = (uint16_t)M.run;
 	}
 	return &g->locations;
+}
+
+void weft__shadow_forget(uintptr_t address, struct location *next)
+{
+	granule_of(address)->locations = next;
 }
 
 /* ---- accesses ------------------------------------------------------------- */
@@ -333,8 +338,11 @@ const void *weft__shadow_leak(size_t *size, const void **caller)
 
 void weft__shadow_keep(uintptr_t address, size_t size)
 {
-	if (!inside(&variables, address))
+	if (!inside(&variables, address)) {
+		if (!inside(&arenas, address) && !inside(&stacks, address))
+			weft__snapshot_never();
 		return;
+	}
 	for (uintptr_t at = address & ~(uintptr_t)7; at < address + size; at += 8) {
 		uint32_t *run = &kept_run[(at - variables.begin) / 8];
 
@@ -354,6 +362,47 @@ void weft__shadow_restore(void)
 		kept_count--;
 		memcpy((void *)kept[kept_count].address, &kept[kept_count].value, 8);
 	}
+}
+
+/* ---- snapshots ------------------------------------------------------------ */
+
+static void arena_snapshot(struct snapshot_bytes *b, int i)
+{
+	const size_t at = (size_t)i * ARENA_SIZE, before = arena_used[i];
+
+	weft__snapshot_piece(b, &arena_used[i], sizeof(arena_used[i]));
+	if (b->restores)
+		memset(arena_state + (at + arena_used[i]) / 8, 0, (before - arena_used[i]) / 8);
+	weft__snapshot_piece(b, arena_state + at / 8, arena_used[i] / 8);
+	weft__snapshot_piece(b, (void *)(arenas.begin + at), arena_used[i]);
+}
+
+/* Those that were first written later are as they were at first. */
+static void variables_snapshot(struct snapshot_bytes *b)
+{
+	int count = kept_count;
+
+	weft__snapshot_piece(b, &count, sizeof(count));
+	while (kept_count > count) {
+		const struct kept *k = &kept[--kept_count];
+
+		memcpy((void *)k->address, &k->value, 8);
+		kept_run[(k->address - variables.begin) / 8] = 0;
+	}
+	for (int i = 0; i < count; i++)
+		weft__snapshot_piece(b, (void *)kept[i].address, 8);
+}
+
+/* Blocks, names and variables are added in order, so that of what is there by now the
+ * first so many are those of the snapshot. */
+void weft__shadow_snapshot(struct snapshot_bytes *b)
+{
+	for (int i = 0; i < THREADS; i++)
+		arena_snapshot(b, i);
+	weft__snapshot_piece(b, &blocks_count, sizeof(blocks_count));
+	weft__snapshot_piece(b, blocks, (size_t)blocks_count * sizeof(blocks[0]));
+	weft__snapshot_piece(b, &names_count, sizeof(names_count));
+	variables_snapshot(b);
 }
 
 /* ---- names ---------------------------------------------------------------- */

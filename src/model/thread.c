@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,10 +127,24 @@ static void step_begin(struct model_thread *t)
 	}
 }
 
+/* Comes back once the engine has taken the snapshot, and each time that a run goes on
+ * from it. */
+__attribute__((cold, noinline)) static void snapshot(struct model_thread *self)
+{
+	M.snapshot_place = UINT32_MAX;
+	M.snapshot_wanted = true;
+	locals_out(self);
+	weft__model_switch(&self->sp, M.engine_sp);
+}
+
 /* Lets whoever is decided on run; returns when that is the caller. */
 static void reschedule(struct model_thread *self)
 {
-	struct model_thread *next = weft__path_thread();
+	struct model_thread *next;
+
+	if (WEFT_UNLIKELY(M.place >= M.snapshot_place))
+		snapshot(self);
+	next = weft__path_thread();
 
 	if (!next)
 		stuck();
@@ -180,6 +195,7 @@ static void entry(void)
 
 	weft__parker_init(&t->parker, weft__parker_self()->kind);
 	weft__parker_install(&t->parker);
+	M.asks = t->index == 0 && !M.strays;
 	t->fn(t->arg);
 	end(t);
 }
@@ -240,6 +256,12 @@ static struct model_thread *thread_new(void (*fn)(void *), void *arg, const char
 	return t;
 }
 
+static void view_snapshot(struct snapshot_bytes *b, struct full_view *v)
+{
+	weft__snapshot_piece(b, v, offsetof(struct full_view, at));
+	weft__snapshot_piece(b, v->at, v->count * sizeof(v->at[0]));
+}
+
 void weft__threads_begin(void (*fn)(void *), void *arg)
 {
 	if (!M.threads[0].stack)
@@ -249,20 +271,58 @@ void weft__threads_begin(void (*fn)(void *), void *arg)
 	thread_new(fn, arg, "main")->now.clock[0] = 1;
 }
 
-void weft__threads_run(void)
+static void run_from(struct model_thread *t)
 {
 	static unsigned char outside[4096];
-	struct model_thread *first = weft__path_thread();
 
 	WEFT__ASSERT(M.locals.size <= sizeof(outside), "too many thread-local variables");
 	memcpy(outside, M.locals.base, M.locals.size);
-	step_begin(first);
-	M.self = first;
-	M.running = true;
-	locals_in(first);
-	weft__model_switch(&M.engine_sp, first->sp);
-	M.running = false;
+	M.self = t;
+	do {
+		if (M.snapshot_wanted)
+			weft__snapshot_take();
+		M.snapshot_wanted = false;
+		M.running = true;
+		locals_in(M.self);
+		weft__model_switch(&M.engine_sp, M.self->sp);
+		M.running = false;
+	} while (M.snapshot_wanted);
 	memcpy(M.locals.base, outside, M.locals.size);
+}
+
+void weft__threads_run(void)
+{
+	struct model_thread *first = weft__path_thread();
+
+	step_begin(first);
+	run_from(first);
+}
+
+void weft__threads_resume(void)
+{
+	weft__snapshot_restore();
+	run_from(M.self);
+}
+
+/* Of a thread that has ended nobody needs the stack, unless it is the one that runs. */
+void weft__threads_snapshot(struct snapshot_bytes *b)
+{
+	const size_t head = offsetof(struct model_thread, now);
+	const size_t rest = offsetof(struct model_thread, pending_any);
+
+	for (int i = 0; i < M.count; i++) {
+		struct model_thread *t = &M.threads[i];
+
+		weft__snapshot_piece(b, t, head);
+		weft__snapshot_piece(b, (unsigned char *)t + rest, sizeof(*t) - rest);
+		view_snapshot(b, &t->now);
+		if (t->pending_any)
+			view_snapshot(b, &t->pending_acquire);
+		if (t->state == ENDED && t != M.self)
+			continue;
+		weft__snapshot_piece(b, t->sp, (size_t)(t->top - (unsigned char *)t->sp));
+		weft__snapshot_piece(b, t->locals, M.locals.size);
+	}
 }
 
 int weft__model_spawn(void (*fn)(void *), void *arg, const char *name, bool anytime)

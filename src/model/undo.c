@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The beginning of a run is that of the run before, up to the one decision that is
- * made otherwise. The program has to be run from its start, but the checker's own
+ * made otherwise. The program has to be run again up to there, but the checker's own
  * books about that part (who accessed what, who depends on whom) are as they were:
  * what changes in them is written down, and undone back to that decision. Until it
  * comes, nothing is entered: the run is not `live`.
+ *
+ * (Nor has the program to be run from its very start: see snapshot.c.)
  *
  * Books that are kept so are stamped with the epoch and not with the run.
  */
@@ -24,7 +26,7 @@ static void undo(uint32_t mark)
 	}
 }
 
-void weft__undo_begin(void)
+bool weft__undo_begin(void)
 {
 	const bool systematic = M.opts.mode == WEFT_CHECK_EXHAUSTIVE ||
 				M.opts.mode == WEFT_CHECK_EVERY;
@@ -32,7 +34,7 @@ void weft__undo_begin(void)
 	if (M.undoes && M.length > 0 && !M.replaying) {
 		undo(M.path[M.length - 1].mark);
 		M.live = false;
-		return;
+		return true;
 	}
 	if (!M.undo)
 		M.undo = weft__model_map(UNDO_SIZE);
@@ -40,6 +42,7 @@ void weft__undo_begin(void)
 	M.undo_used = 0;
 	M.undoes = systematic && !M.replaying;
 	M.live = true;
+	return false;
 }
 
 /* The next run computes everything anew. */
