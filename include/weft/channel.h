@@ -40,7 +40,7 @@ typedef struct weft_chan weft_chan;
 /* Zero means default. */
 typedef struct weft_chan_opts {
 	/* Called for each value that is left when the channel is freed, in order;
-	 * `element` is aligned for any type. */
+	 * `element` is aligned for any type of its size. */
 	void (*drop)(void *element, void *context);
 	void *context;
 } weft_chan_opts;

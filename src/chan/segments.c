@@ -13,9 +13,19 @@
  * claim. And nobody ever spins for somebody else's segment: contenders for the
  * last cell sleep on the lock, and a failed allocation fails one send.
  *
- * Receivers take turns under the lock `take`, which makes everything of theirs
- * plain. The one that takes a segment's last value frees the segment: the store of
- * a stamp was each sender's last touch. One segment is kept for reuse.
+ * Receivers take turns, which makes everything of theirs plain. The one that takes a
+ * segment's last value frees the segment: the store of a stamp was each sender's last
+ * touch. One segment is kept for reuse.
+ *
+ * A turn ends by a plain store, so that a message costs each side one locked
+ * instruction. Whoever would sleep until it ends pays for that:
+ *
+ *   turn.1  the end of a turn releases, the beginning of the next one acquires.
+ *   turn.2  who ends a turn then looks whether somebody sleeps, and nothing orders the
+ *           two. So a sleeper says that it will, passes a barrier in all threads, and
+ *           looks at the turn once more: either the turn's end is visible to it, or it
+ *           is visible to the look after that end. The futex word is the flag, which
+ *           who wakes sets back before: nobody sleeps on an old one.
  *
  *   chan.1 to chan.4, chan.6  as in ring.c
  *   chan.5  a new segment is stored to `tail_segment` before `tail` moves to it
@@ -28,21 +38,27 @@
 /* The bit of `tail` that says closed; positions are shifted by one. */
 enum { CLOSED = 1, ONE = 2 };
 
-struct cell {
-	weft_atomic_size stamp;
-	unsigned char element[];
-};
+/* Of the gaps that double: 127 pauses in all, some 3 us. */
+enum { BACK_OFFS = WEFT__BOUND(7, 1) };
 
+/* The flags, a byte a cell, are followed by the cells, from the next line on. So many
+ * values share a line, and a value costs a byte beyond its own. */
 struct segment {
 	weft_atomic_ptr next;
-	size_t unused; /* keeps the cells on lines of their own pairs */
-	unsigned char cells[];
+	size_t unused;
+	weft_atomic_u8 full[];
+};
+
+/* TAKEN while a receiver has it; and whether somebody sleeps until it ends. */
+struct turn {
+	weft_atomic_u32 taken;
+	weft_atomic_u32 asleep;
 };
 
 struct segments {
 	struct weft_chan chan;
-	size_t stride;
-	size_t mask; /* cells of a segment, less one */
+	size_t cells; /* where they begin in a segment */
+	size_t mask;  /* cells of a segment, less one */
 	weft_waitq receivers;
 	weft_atomic_ptr first;   /* where receivers begin */
 	weft_atomic_u32 closing; /* set before CLOSED: see segments_try_recv() */
@@ -50,31 +66,84 @@ struct segments {
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size tail;
 	weft_atomic_ptr tail_segment;
 	weft_waitq grow;
-	WEFT_ALIGNED(CHAN_LINE) weft_waitq take;
-	weft_atomic_size head; /* a position; written under take */
+	WEFT_ALIGNED(CHAN_LINE) struct turn turn;
+	weft_atomic_size head; /* a position; written in a turn */
 	struct segment *head_segment;
 };
 
-static struct cell *cell_at(const struct segments *s, struct segment *segment, size_t position)
+static inline void *element_at(const struct segments *s, struct segment *segment, size_t position)
 {
-	return (struct cell *)(void *)(segment->cells + (position & s->mask) * s->stride);
+	unsigned char *cells = (unsigned char *)segment + s->cells;
+
+	return cells + (position & s->mask) * s->chan.element_size;
 }
 
-/* A segment of which no cell's stamp can be mistaken for one of a position to
- * come: positions start at 1 here, stamps at 0. */
+/* ---- turns ------------------------------------------------------------------------- */
+
+/* After a step that another party was quicker with: it goes on for a while undisturbed,
+ * so that the line they fight for need not come and go for each message. False when the
+ * gaps have become so long that it probably does not run. */
+static bool back_off(int *failures)
+{
+	if (*failures >= BACK_OFFS)
+		return false;
+	for (int i = 0; i < 1 << *failures; i++)
+		weft__cpu_pause();
+	++*failures;
+	return true;
+}
+
+static __attribute__((noinline)) void turn_wait(struct turn *turn)
+{
+	int failures = 0;
+
+	for (;;) {
+		uint32_t taken = weft_load_relaxed(&turn->taken);
+
+		if (!taken && weft_cas_weak_acquire(&turn->taken, &taken, 1)) /* turn.1 */
+			return;
+		if (back_off(&failures))
+			continue;
+		weft_store_relaxed(&turn->asleep, 1);
+		weft__barrier_all(); /* turn.2 */
+		if (weft_load_relaxed(&turn->taken))
+			weft__futex_wait(&turn->asleep, 1, WEFT_NEVER);
+	}
+}
+
+static inline void turn_begin(struct turn *turn)
+{
+	uint32_t taken = 0;
+
+	if (WEFT_UNLIKELY(!weft_cas_acquire(&turn->taken, &taken, 1))) /* turn.1 */
+		turn_wait(turn);
+}
+
+static __attribute__((noinline)) void turn_wake(struct turn *turn)
+{
+	weft_store_relaxed(&turn->asleep, 0);
+	weft__futex_wake(&turn->asleep, INT32_MAX);
+}
+
+static inline void turn_end(struct turn *turn)
+{
+	weft_store_release(&turn->taken, 0); /* turn.1 */
+	if (WEFT_UNLIKELY(weft_load_relaxed(&turn->asleep)))
+		turn_wake(turn); /* turn.2 */
+}
+
+/* ---- segments ------------------------------------------------------------------------ */
+
 static struct segment *segment_new(struct segments *s)
 {
 	struct segment *segment = weft_swap_acq_rel(&s->spare, NULL);
 
-	if (!segment) {
-		size_t size = sizeof(*segment) + (s->mask + 1) * s->stride;
-
-		segment = weft__alloc_aligned(CHAN_LINE, size);
-		if (!segment)
-			return NULL;
-		for (size_t i = 0; i <= s->mask; i++)
-			weft_store_relaxed(&cell_at(s, segment, i)->stamp, 0);
-	}
+	if (!segment)
+		segment = weft__alloc_aligned(CHAN_LINE,
+					      s->cells + (s->mask + 1) * s->chan.element_size);
+	if (!segment)
+		return NULL;
+	memset(segment->full, 0, s->mask + 1); /* nobody else knows it yet */
 	weft_store_relaxed(&segment->next, NULL);
 	return segment;
 }
@@ -84,17 +153,17 @@ static void segment_retire(struct segments *s, struct segment *segment)
 	weft__release(weft_swap_acq_rel(&s->spare, segment));
 }
 
-static void put(struct segments *s, struct segment *segment, size_t position, const void *element)
+static inline void put(struct segments *s, struct segment *segment, size_t position,
+		       const void *element)
 {
-	struct cell *cell = cell_at(s, segment, position);
-
-	weft__element_copy(cell->element, element, s->chan.element_size);
-	weft_store_release(&cell->stamp, position + 1); /* chan.1 */
+	weft__element_copy(element_at(s, segment, position), element, s->chan.element_size);
+	weft_store_release(&segment->full[position & s->mask], 1); /* chan.1 */
 	weft__chan_notify(&s->receivers);
 }
 
 /* Whether the position can be claimed without the lock. */
-static bool is_plain(const struct segments *s, const struct segment *segment, size_t position)
+static inline bool is_plain(const struct segments *s, const struct segment *segment,
+			    size_t position)
 {
 	return segment && (position & s->mask) != s->mask;
 }
@@ -149,49 +218,61 @@ static __attribute__((noinline)) int send_and_grow(struct segments *s, const voi
 	return err;
 }
 
-static int segments_try_send(weft_chan *chan, const void *element)
+/* What the first look could not do. */
+static __attribute__((noinline)) int send_slowly(struct segments *s, const void *element)
 {
-	struct segments *s = (struct segments *)chan;
-	size_t tail = weft_load_acquire(&s->tail); /* chan.5 */
+	int failures = 0;
 
 	for (;;) {
+		size_t tail = weft_load_acquire(&s->tail);                     /* chan.5 */
 		struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
 
-		if (WEFT_UNLIKELY(tail & CLOSED))
+		if (tail & CLOSED)
 			return -EPIPE;
-		if (WEFT_UNLIKELY(!is_plain(s, segment, tail / ONE))) {
+		if (!is_plain(s, segment, tail / ONE)) {
 			int err = send_and_grow(s, element);
 
 			if (err <= 0)
 				return err;
-			tail = weft_load_acquire(&s->tail); /* chan.5 */
-		} else if (weft_cas_weak_seq_cst(&s->tail, &tail,
-						 tail + ONE)) { /* chan.2, chan.5 */
+		} else if (weft_cas_seq_cst(&s->tail, &tail, tail + ONE)) { /* chan.2, chan.5 */
 			put(s, segment, tail / ONE, element);
 			return 0;
+		} else if (!back_off(&failures)) {
+			failures = 0;
 		}
 	}
 }
 
-/* With `take` locked: the cell at the head if its value is published. */
-static struct cell *full_cell(struct segments *s, size_t head)
+static int segments_try_send(weft_chan *chan, const void *element)
 {
-	struct cell *cell;
+	struct segments *s = (struct segments *)chan;
+	size_t tail = weft_load_acquire(&s->tail);                     /* chan.5 */
+	struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
 
-	if (!s->head_segment)
-		s->head_segment = weft_load_acquire(&s->first);
-	if (!s->head_segment)
-		return NULL;
-	cell = cell_at(s, s->head_segment, head);
-	return weft_load_acquire(&cell->stamp) == head + 1 ? cell : NULL; /* chan.1 */
+	if (WEFT_UNLIKELY((tail & CLOSED) || !is_plain(s, segment, tail / ONE) ||
+			  !weft_cas_seq_cst(&s->tail, &tail, tail + ONE))) /* chan.2, chan.5 */
+		return send_slowly(s, element);
+	put(s, segment, tail / ONE, element);
+	return 0;
 }
 
-/* With `take` locked: goes on to the next cell; returns a segment to retire. */
-static struct segment *advance(struct segments *s, size_t head)
+/* In a turn: whether the value at the head is published. */
+static inline bool is_full(struct segments *s, size_t head)
+{
+	if (WEFT_UNLIKELY(!s->head_segment)) {
+		s->head_segment = weft_load_acquire(&s->first);
+		if (!s->head_segment)
+			return false;
+	}
+	return weft_load_acquire(&s->head_segment->full[head & s->mask]); /* chan.1 */
+}
+
+/* In a turn: goes on to the next cell; returns a segment to retire. */
+static inline struct segment *advance(struct segments *s, size_t head)
 {
 	struct segment *done = NULL;
 
-	if ((head & s->mask) == s->mask) {
+	if (WEFT_UNLIKELY((head & s->mask) == s->mask)) {
 		done = s->head_segment;
 		s->head_segment = weft_load_acquire(&done->next);
 	}
@@ -199,30 +280,33 @@ static struct segment *advance(struct segments *s, size_t head)
 	return done;
 }
 
+/* Empty, or pending. A look at `tail` takes its line away from the senders; so only
+ * if needed. */
+static int nothing_at(const struct segments *s, size_t head)
+{
+	if (WEFT_LIKELY(!weft_load_acquire(&s->closing)))
+		return -EAGAIN;
+	return weft_load_acquire(&s->tail) == (head * ONE | CLOSED) ? -EPIPE : -EAGAIN;
+}
+
 static int segments_try_recv(weft_chan *chan, void *element)
 {
 	struct segments *s = (struct segments *)chan;
-	struct segment *done = NULL;
-	struct cell *cell;
-	size_t head, tail;
+	struct segment *done;
+	size_t head;
 
-	weft__gate_enter(&s->take);
+	turn_begin(&s->turn);
 	head = weft_load_relaxed(&s->head);
-	cell = full_cell(s, head);
-	if (cell) {
-		weft__element_copy(element, cell->element, chan->element_size);
-		done = advance(s, head);
+	if (!is_full(s, head)) {
+		turn_end(&s->turn);
+		return nothing_at(s, head);
 	}
-	weft__gate_leave(&s->take);
-	if (done)
+	weft__element_copy(element, element_at(s, s->head_segment, head), chan->element_size);
+	done = advance(s, head);
+	turn_end(&s->turn);
+	if (WEFT_UNLIKELY(done))
 		segment_retire(s, done);
-	if (cell)
-		return 0;
-	/* A look at `tail` takes its line away from the senders; so only if needed. */
-	if (WEFT_LIKELY(!weft_load_acquire(&s->closing)))
-		return -EAGAIN;
-	tail = weft_load_acquire(&s->tail);
-	return tail == (head * ONE | CLOSED) ? -EPIPE : -EAGAIN;
+	return 0;
 }
 
 /* ---- waiting ----------------------------------------------------------------------- */
@@ -233,10 +317,10 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 	bool full;
 	size_t head, tail;
 
-	weft__gate_enter(&s->take);
+	turn_begin(&s->turn);
 	head = weft_load_relaxed(&s->head);
-	full = full_cell(s, head) != NULL;
-	weft__gate_leave(&s->take);
+	full = is_full(s, head);
+	turn_end(&s->turn);
 	if (full)
 		return WEFT__GO;
 	tail = weft_load_seq_cst(&s->tail); /* chan.2 */
@@ -251,9 +335,9 @@ static bool recv_ready(const weft_case *c)
 	struct segments *s = c->object;
 	bool full;
 
-	weft__gate_enter(&s->take);
-	full = full_cell(s, weft_load_relaxed(&s->head)) != NULL;
-	weft__gate_leave(&s->take);
+	turn_begin(&s->turn);
+	full = is_full(s, weft_load_relaxed(&s->head));
+	turn_end(&s->turn);
 	return full || weft_load_relaxed(&s->closing);
 }
 
@@ -363,10 +447,11 @@ static void segments_destroy(weft_chan *chan)
 
 	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&s->receivers.word)));
 	for (size_t head = weft_load_acquire(&s->head); head != tail; head++) {
-		struct cell *cell = full_cell(s, head);
 		struct segment *done;
 
-		weft__cell_drop(chan, cell, cell->element);
+		is_full(s, head);
+		if (chan->drop)
+			chan->drop(element_at(s, s->head_segment, head), chan->context);
 		done = advance(s, head);
 		if (done)
 			segment_retire(s, done);
@@ -397,15 +482,16 @@ static const struct weft__flavour segments_flavour = {
 weft_chan *weft__segments_new(size_t element_size)
 {
 	struct segments *s = weft__alloc_aligned(CHAN_LINE, sizeof(*s));
-	size_t count = WEFT__BOUND(64, 2);
+	size_t count = WEFT__BOUND(128, 2);
 
 	if (!s)
 		return NULL;
 	*s = (struct segments){ .chan = { .flavour = &segments_flavour } };
-	s->stride = (sizeof(struct cell) + element_size + 7) & ~(size_t)7;
 	/* About a page of cells, if that is more than a few. */
-	while (count > CHAN_SEGMENT_LEAST && count > 4096 / s->stride)
+	while (count > CHAN_SEGMENT_LEAST && count > 4096 / (element_size + 1))
 		count /= 2;
 	s->mask = count - 1;
+	s->cells = (sizeof(struct segment) + count + CHAN_LINE - 1) & ~(size_t)(CHAN_LINE - 1);
+	s->chan.element_size = element_size;
 	return &s->chan;
 }

@@ -441,15 +441,15 @@ TEST(segments_last_pending_value_ends_all_who_wait)
 
 static size_t pending;
 
-static void stamp_comes_into_sight(void *arg)
+static void value_comes_into_sight(void *arg)
 {
-	struct cell *cell = cell_at(segments(), weft_load_relaxed(&segments()->first), pending);
+	struct segment *segment = weft_load_relaxed(&segments()->first);
 
-	memcpy(cell->element, arg, sizeof(int));
-	weft_store_release(&cell->stamp, pending + 1);
+	memcpy(element_at(segments(), segment, pending), arg, sizeof(int));
+	weft_store_release(&segment->full[pending & segments()->mask], 1);
 }
 
-/* As in ring_test.c: the stamp comes into sight only by the barrier. */
+/* As in ring_test.c: the value comes into sight only by the barrier. */
 TEST(segments_receiver_looks_again_after_the_barrier)
 {
 	int value = 3;
@@ -458,7 +458,7 @@ TEST(segments_receiver_looks_again_after_the_barrier)
 	CHECK_EQ(give(1), 0);
 	CHECK_EQ(take(), 1);
 	pending = weft_add_relaxed(&segments()->tail, ONE) / ONE;
-	hook_set(&on_barrier, stamp_comes_into_sight, &value);
+	hook_set(&on_barrier, value_comes_into_sight, &value);
 	CHECK_EQ(party_recv(0), 0);
 	CHECK_EQ(values[0], 3);
 	close_segments();

@@ -239,6 +239,41 @@ static void two_receivers(void *arg)
 
 FLAVOURS(two_receivers, .preemptions = 1, .preemptions_long = 2);
 
+static void receiver_at_once(void *arg)
+{
+	struct party *p = arg;
+	struct block *b = NULL;
+
+	int err = weft_chan_try_recv(p->chan, &b);
+
+	WEFT_CHECK(take_block(p, err, b));
+}
+
+/* There is a value for each of three receivers, so none of them leaves without one, and
+ * those who sleep for their turn get it. */
+static void turns(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *s = party_new(chan, 1, 3), *r[3];
+
+	sender(s);
+	for (int i = 0; i < 3; i++)
+		r[i] = party_new(chan, 0, 1);
+	SPAWN(receiver_at_once, r[1]);
+	SPAWN(receiver_at_once, r[2]);
+	receiver_at_once(r[0]);
+	weft_check_join(1);
+	weft_check_join(2);
+	WEFT_CHECK(r[0]->sum + r[1]->sum + r[2]->sum == 6);
+	weft_chan_release(chan);
+	for (int i = 0; i < 3; i++)
+		weft_check_free(r[i]);
+	weft_check_free(s);
+}
+
+MODEL_OF(unbounded_turns, turns, .arg = (void *)99, .covers = CHAN, .preemptions = 2,
+	 .preemptions_long = 3);
+
 /* ---- closing -------------------------------------------------------------------- */
 
 static void closer(void *arg)
