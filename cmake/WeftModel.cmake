@@ -21,6 +21,7 @@ set(weft_model_flags -fsanitize=thread -include string.h -Dmemcpy=weft__model_me
 # Places are named from the root of the sources, also where a compiler cache has made
 # the paths relative.
 file(RELATIVE_PATH weft_model_root ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+string(REGEX REPLACE "/$" "" weft_model_root "${weft_model_root}")
 set(weft_model_prefix -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=
 	-fmacro-prefix-map=${weft_model_root}/=)
 
