@@ -51,23 +51,11 @@ struct location {
 	uint32_t rereads[THREADS];
 };
 
-/* Memory for one run: views, which do not change; stores; locations. */
-static unsigned char *pool;
+enum { STORES = 1 << 20 };
+
 static struct store *stores;
-static size_t pool_used, stores_used;
+static uint32_t stores_used;
 static struct location locations[LOCATIONS];
-
-enum { POOL_SIZE = 256 << 20, STORES = 1 << 20 };
-
-void *weft__pool_take(size_t size)
-{
-	void *p = pool + pool_used;
-
-	pool_used += (size + 15) & ~(size_t)15;
-	if (pool_used > POOL_SIZE)
-		weft__model_stop(WEFT_CHECK_UNSUITED, "a run that stores too much");
-	return p;
-}
 
 static struct store *store_take(void)
 {
@@ -78,11 +66,8 @@ static struct store *store_take(void)
 
 void weft__memory_begin(void)
 {
-	if (!pool) {
-		pool = weft__model_map(POOL_SIZE);
+	if (!stores)
 		stores = weft__model_map(STORES * sizeof(*stores));
-	}
-	pool_used = 0;
 	stores_used = 0;
 	M.locations = 0;
 }
@@ -100,7 +85,6 @@ void weft__memory_snapshot(struct snapshot_bytes *b)
 	}
 	weft__snapshot_piece(b, locations, count * sizeof(locations[0]));
 	weft__snapshot_piece(b, M.sc, count * sizeof(M.sc[0]));
-	weft__snapshot_piece(b, &pool_used, sizeof(pool_used));
 	weft__snapshot_piece(b, &stores_used, sizeof(stores_used));
 	weft__snapshot_piece(b, stores, stores_used * sizeof(stores[0]));
 }

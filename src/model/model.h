@@ -261,6 +261,7 @@ static inline void weft__snapshot_piece(struct snapshot_bytes *b, void *piece, s
 /* The pieces of the other files. */
 void weft__threads_snapshot(struct snapshot_bytes *b);
 void weft__memory_snapshot(struct snapshot_bytes *b);
+void weft__views_snapshot(struct snapshot_bytes *b);
 void weft__shadow_snapshot(struct snapshot_bytes *b);
 void weft__history_snapshot(struct snapshot_bytes *b);
 
@@ -313,8 +314,7 @@ _Noreturn void weft__model_leave(void);
 struct location;
 
 void weft__memory_begin(void);
-/* Memory until the end of the run. */
-void *weft__pool_take(size_t size);
+void weft__views_begin(void);
 /* Knows of this many locations at least. */
 void weft__view_extend(struct full_view *v, uint32_t count);
 void weft__view_join(struct full_view *to, const struct view *from);

@@ -75,6 +75,7 @@ static void run_begin(void)
 	M.last_op = (struct op){ 0 };
 	choose_changes();
 	weft__memory_begin();
+	weft__views_begin();
 	weft__shadow_begin();
 	weft__races_begin();
 	weft__history_begin();

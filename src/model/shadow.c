@@ -4,6 +4,9 @@
  * the records of record.c and the atomics that lie there. And allocations, and variables
  * to be set back.
  *
+ * An access has to come after the allocation in happens-before: fresh memory was written
+ * by nobody yet, as far as the accessor knows.
+ *
  * Freed memory is not used again in the same run. Freeing races with every access
  * that did not happen before it, so a use after free is found even in a run in
  * which the use came first.
@@ -55,6 +58,7 @@ struct name {
 
 static struct range variables, arenas, stacks;
 static unsigned char *arena_state; /* of each granule of the arenas */
+static uint32_t *arena_clock;      /* when it was allocated, by its arena's thread */
 static size_t arena_used[THREADS];
 static uintptr_t program_begin;
 static struct granule *strays;
@@ -88,6 +92,7 @@ void weft__shadow_setup(void)
 	begin = (uintptr_t)weft__model_map((size_t)ARENA_SIZE * THREADS);
 	range_make(&arenas, begin, begin + (size_t)ARENA_SIZE * THREADS);
 	arena_state = weft__model_map((size_t)ARENA_SIZE * THREADS / 8);
+	arena_clock = weft__model_map((size_t)ARENA_SIZE * THREADS / 8 * sizeof(*arena_clock));
 	begin = (uintptr_t)weft__model_stacks();
 	range_make(&stacks, begin, begin + (size_t)STACK_SIZE * THREADS);
 	strays = weft__model_map(STRAYS * sizeof(*strays));
@@ -172,12 +177,17 @@ void weft__shadow_forget(uintptr_t address, struct location *next)
 
 static void check_alive(uintptr_t address, const void *site)
 {
-	int state = arena_state[(address - arenas.begin) / 8];
+	const size_t at = (address - arenas.begin) / 8;
+	const size_t owner = (address - arenas.begin) / ARENA_SIZE;
+	int state = arena_state[at];
 	char where[64];
 
-	if (WEFT_LIKELY(state == LIVE))
+	if (WEFT_LIKELY(state == LIVE && arena_clock[at] <= M.self->now.clock[owner]))
 		return;
 	weft__shadow_describe(address, where, sizeof(where));
+	if (state == LIVE)
+		weft__model_stop(WEFT_CHECK_RACE, "%s: %s allocates it, %s uses it at %s", where,
+				 M.threads[owner].name, M.self->name, weft__trace_place(site));
 	weft__model_stop(WEFT_CHECK_USE_AFTER_FREE, "%s: %s at %s", where,
 			 state == FREED ? "used after it was freed" : "is not allocated",
 			 weft__trace_place(site));
@@ -275,6 +285,8 @@ void *weft__shadow_alloc(size_t alignment, size_t size, bool zero, const void *c
 		weft__model_stop(WEFT_CHECK_UNSUITED, "a run that allocates too much");
 	arena_used[t] = address + rounded - base;
 	memset(arena_state + (address - arenas.begin) / 8, LIVE, rounded / 8);
+	for (size_t i = 0; i < rounded / 8; i++)
+		arena_clock[(address - arenas.begin) / 8 + i] = M.self->now.clock[t];
 	memset((void *)address, zero ? 0 : 0xa5, rounded);
 	blocks[blocks_count++] = (struct block){ address, size, caller, true };
 	return (void *)address;

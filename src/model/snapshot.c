@@ -67,6 +67,7 @@ static void pieces(struct snapshot_bytes *b)
 	const size_t begin = offsetof(struct model, count), end = offsetof(struct model, verdict);
 
 	weft__memory_snapshot(b);
+	weft__views_snapshot(b);
 	weft__snapshot_piece(b, (unsigned char *)&M + begin, end - begin);
 	weft__threads_snapshot(b);
 	weft__shadow_snapshot(b);

@@ -521,6 +521,11 @@ int weft__model_self(void)
 	return M.running ? M.self->index : 0;
 }
 
+int weft__model_next(void)
+{
+	return M.running ? M.count : 0;
+}
+
 const char *weft__model_thread_name(int thread)
 {
 	return M.running ? M.threads[thread].name : "outside";

@@ -6,6 +6,34 @@
 
 #include <string.h>
 
+/* For the copies of one run, which do not change. */
+static unsigned char *pool;
+static size_t pool_used;
+
+enum { POOL_SIZE = 256 << 20 };
+
+void weft__views_begin(void)
+{
+	if (!pool)
+		pool = weft__model_map(POOL_SIZE);
+	pool_used = 0;
+}
+
+void weft__views_snapshot(struct snapshot_bytes *b)
+{
+	weft__snapshot_piece(b, &pool_used, sizeof(pool_used));
+}
+
+static void *pool_take(size_t size)
+{
+	void *p = pool + pool_used;
+
+	pool_used += (size + 15) & ~(size_t)15;
+	if (pool_used > POOL_SIZE)
+		weft__model_stop(WEFT_CHECK_UNSUITED, "a run that stores too much");
+	return p;
+}
+
 void weft__view_extend(struct full_view *v, uint32_t count)
 {
 	if (v->count < count) {
@@ -36,7 +64,7 @@ void weft__view_joined(struct full_view *to, const struct full_view *from)
 const struct view *weft__view_copy(const struct full_view *from)
 {
 	size_t at = from->count * sizeof(from->at[0]);
-	struct view *v = weft__pool_take(sizeof(*v) + at);
+	struct view *v = pool_take(sizeof(*v) + at);
 
 	v->count = from->count;
 	memcpy(v->clock, from->clock, sizeof(v->clock));

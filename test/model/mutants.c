@@ -33,7 +33,7 @@ struct mutant {
 };
 
 struct reason {
-	char file[64], function[64], expression[80], what[48], text[400];
+	char file[64], function[64], expression[80], what[48], text[600];
 	char only[48]; /* if not empty: stands in the line */
 	bool used;
 };
@@ -71,7 +71,7 @@ static void only_split(struct reason *r)
 static void reasons_read(void)
 {
 	FILE *f = fopen(WEFT_MUTANTS_TXT, "r");
-	char line[800];
+	char line[1000];
 
 	while (f && fgets(line, sizeof(line), f) && reasons_count < REASONS) {
 		struct reason *r = &reasons[reasons_count];
@@ -338,10 +338,9 @@ static void print_mutant(const struct mutant *m, const struct outcome *out, int 
 	const bool caught = signal || out->model;
 
 	printf("%-10s %s, %s: ",
-	       caught                            ? why ? "DISPROVED" : "caught"
-	       : !why                            ? "SURVIVED"
-	       : strncmp(why, "beyond:", 7) == 0 ? "beyond"
-						 : "equivalent",
+	       caught ? why ? "DISPROVED" : "caught"
+	       : why  ? "equivalent"
+		      : "SURVIVED",
 	       m->site, m->what);
 	if (signal)
 		printf("%s, %s\n", out->model ? out->model->name : "?", strsignal(signal));

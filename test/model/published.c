@@ -358,6 +358,39 @@ MODEL(returned_frame_is_found, .expects = WEFT_CHECK_USE_AFTER_FREE)
 	weft_check_join(1);
 }
 
+/* Fresh memory, of which only atomics are used, handed over by a pointer that orders nothing:
+ * the reader knows neither what was there before nor that it was made. */
+struct fresh {
+	weft_atomic_ptr made;
+	bool is_wrong;
+};
+
+static void use_fresh(void *arg)
+{
+	struct fresh *f = arg;
+	weft_atomic_u32 *memory = f->is_wrong ? weft_load_relaxed(&f->made)
+					      : weft_load_acquire(&f->made);
+
+	if (memory)
+		WEFT_CHECK(weft_load_relaxed(memory) == 0);
+}
+
+static void fresh_memory(void *arg)
+{
+	struct fresh *f = weft_check_alloc(sizeof(*f));
+	weft_atomic_u32 *memory;
+
+	f->is_wrong = wrong(arg);
+	SPAWN(use_fresh, f);
+	memory = weft_check_alloc(sizeof(*memory));
+	weft_store_release(&f->made, memory);
+	weft_check_join(1);
+	weft_check_free(memory);
+	weft_check_free(f);
+}
+
+PUBLISHED(fresh_memory, WEFT_CHECK_RACE);
+
 /* A queue of which two poppers may get the same value: no race, but no queue. */
 struct torn {
 	weft_atomic_u32 next;

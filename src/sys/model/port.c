@@ -31,12 +31,17 @@ void weft__futex_wake(weft_atomic_u32 *word, int count)
 
 /* ---- threads ---------------------------------------------------------------------- */
 
+/* What a thread library keeps behind a handle, and whoever joins has to see whole. */
+static uint64_t thread_records[WEFT_CHECK_THREADS_MOST + 1];
+
 int weft__thread_start(struct weft__thread *out, weft__thread_fn fn, void *arg, size_t stack_size,
 		       const char *name)
 {
-	int thread = weft__model_spawn(fn, arg, name, false);
+	int thread;
 
 	(void)stack_size;
+	weft_check_write(&thread_records[weft__model_next()], sizeof(thread_records[0]));
+	thread = weft__model_spawn(fn, arg, name, false);
 	if (thread < 0)
 		return thread;
 	out->handle = (uintptr_t)thread + 1;
@@ -50,6 +55,7 @@ struct weft__thread weft__thread_self(void)
 
 void weft__thread_join(struct weft__thread thread)
 {
+	weft_check_read(&thread_records[thread.handle - 1], sizeof(thread_records[0]));
 	weft__model_join((int)thread.handle - 1);
 }
 

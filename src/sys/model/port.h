@@ -59,6 +59,8 @@ int weft__model_cpus(void);
 /* The index of the new thread, or -EAGAIN. `anytime`: it begins without a preemption. */
 int weft__model_spawn(void (*fn)(void *), void *arg, const char *name, bool anytime);
 int weft__model_self(void);
+/* The index that the next one will have. */
+int weft__model_next(void);
 void weft__model_join(int thread);
 const char *weft__model_thread_name(int thread);
 void weft__model_thread_rename(const char *name);
