@@ -43,6 +43,8 @@ struct subject {
 	const char *bench, *name;
 	enum subject_kind kind;
 	const char *program;  /* file name */
+	const char *load;     /* the program beside Weft's subjects that measures it */
+	const char *set;      /* "NAME=VALUE" for its environment */
 	const char *command;  /* or a shell command, with what sum.c exports */
 	const char *only;     /* runs the cases with this in their name, */
 	const char *never;    /* but not those with this */
@@ -94,6 +96,7 @@ enum run_end { RUN_ENDED, RUN_HUNG, RUN_INTERRUPTED, RUN_NOT_STARTED };
 
 struct run {
 	char *const *argv;
+	const char *set; /* "NAME=VALUE" for its environment, or NULL */
 	int cpu;         /* to pin to, or -1 */
 	int limit_s;     /* then it is killed */
 	const char *out; /* files that take its output */

@@ -64,7 +64,7 @@ static const char *against(double ratio, char *buffer, size_t size)
 	double times = ratio < 1.0 ? 1.0 / ratio : ratio;
 	const char *word = ratio < 1.0 ? "faster" : "slower";
 
-	if (isnan(ratio))
+	if (!isfinite(ratio) || ratio <= 0.0)
 		return "";
 	snprintf(buffer, size,
 		 times >= 100.0 ? "%.0fx %s"

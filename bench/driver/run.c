@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -79,6 +80,8 @@ static void child(const struct run *run, int report)
 		CPU_SET(run->cpu, &set);
 		sched_setaffinity(0, sizeof(set), &set);
 	}
+	if (run->set)
+		putenv((char *)(uintptr_t)run->set);
 	execvp(run->argv[0], run->argv);
 	int err = errno;
 	ssize_t ignored = write(report, &err, sizeof(err));
@@ -221,7 +224,7 @@ static void take_answer(struct series *s, const struct run *run)
 		stop_by_status(s, run);
 	else if (!one_line || sscanf(text, "ok %lf %15s%n", &value, unit, &end) != 2 || text[end])
 		series_stop(s, true, "answered \"%.60s\", which is no answer", text);
-	else if (strcmp(unit, s->unit) != 0 || !(value > 0.0 && value < 1e15))
+	else if (strcmp(unit, s->unit) != 0 || !(value >= 0.0 && value < 1e15))
 		series_stop(s, true, "answered %g %s where %s were asked for", value, unit,
 			    s->unit);
 	else
@@ -258,11 +261,16 @@ static void stop_missing(struct series *s, const struct places *at)
 bool run_subject(struct series *s, const struct places *at)
 {
 	const char *dir = s->s->kind == SUBJECT_PEER ? at->peers : at->bin;
-	char path[FILE_MAX], workers[16], out[FILE_MAX], err[FILE_MAX];
-	char *argv[] = { path, (char *)s->c->bench,
-			 (char *)(s->s->stand_in ? s->s->stand_in : s->c->name), workers, NULL };
+	char path[FILE_MAX], load[FILE_MAX], workers[16], out[FILE_MAX], err[FILE_MAX];
+	char *argv[] = { load,
+			 path,
+			 (char *)s->c->bench,
+			 (char *)(s->s->stand_in ? s->s->stand_in : s->c->name),
+			 workers,
+			 NULL };
 	struct run run = {
-		.argv = argv,
+		.argv = s->s->load ? argv : argv + 1,
+		.set = s->s->set,
 		.cpu = s->c->pinned ? cpu_to_pin() : -1,
 		.limit_s = run_limit_s(60),
 		.out = out,
@@ -270,6 +278,7 @@ bool run_subject(struct series *s, const struct places *at)
 	};
 
 	snprintf(path, sizeof(path), "%s/%s", dir, s->s->program);
+	snprintf(load, sizeof(load), "%s/%s", at->bin, s->s->load ? s->s->load : "");
 	snprintf(workers, sizeof(workers), "%d", s->workers);
 	snprintf(out, sizeof(out), "%s/run.out", at->out);
 	snprintf(err, sizeof(err), "%s/run.err", at->out);

@@ -93,6 +93,26 @@ compile_boost_context() {
 	fi
 }
 
+compile_libuv() {
+	source=$here/c/libuv.c
+	if [ -e /usr/include/uv.h ]; then
+		compile libuv "$source" gcc -std=gnu11 -O3 -Wall -Wextra "$source" \
+			-o "$out/libuv" -luv
+	else
+		lack libuv "libuv1-dev is not installed"
+	fi
+}
+
+# A program of the system's, under the name that the driver looks for.
+find_redis() {
+	if has redis-server; then
+		ln -sf "$(command -v redis-server)" "$out/redis-server"
+		made redis-server 0
+	else
+		lack redis-server "redis-server is not installed"
+	fi
+}
+
 # crate PEER CRATE PACKAGE: one Rust program, built on a copy of its sources, as
 # cargo writes its lock file beside them - a lock file that an older cargo cannot
 # read, hence made anew each time.
@@ -110,7 +130,7 @@ crate() {
 	cp -p "$here/rust/subject.rs" "$out/src/subject.rs"
 	cp -p "$here/rust/.cargo/config.toml" "$out/src/.cargo/config.toml"
 	cp -p "$here/rust/$1/Cargo.toml" "$out/src/$1/Cargo.toml"
-	cp -p "$here/rust/$1/src/main.rs" "$out/src/$1/src/main.rs"
+	cp -p "$here/rust/$1/src/"*.rs "$out/src/$1/src/"
 	rm -f "$out/src/$1/Cargo.lock"
 	(
 		cd "$out/src/$1" || exit 1
@@ -139,7 +159,9 @@ compile_c openmp -fopenmp
 compile_tbb
 compile_boost
 compile_boost_context
+compile_libuv
 compile_go
+find_redis
 crate rayon rayon librust-rayon-dev
 crate crossbeam crossbeam-channel librust-crossbeam-channel-dev
 crate flume flume librust-flume-dev

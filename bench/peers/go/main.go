@@ -204,8 +204,15 @@ func main() {
 	}
 	measure := map[string]func(string) (float64, string, error){
 		"channel":         channelMeasure,
+		"echo":            echoMeasure,
+		"echo_cpu":        echoMeasure,
 		"fibers":          fibersMeasure,
+		"hog_p50":         echoMeasure,
+		"hog_p99":         echoMeasure,
+		"idle_cpu":        echoMeasure,
+		"idle_memory":     echoMeasure,
 		"mutex":           mutexMeasure,
+		"parked":          parkedMeasure,
 		"sleepers":        sleepersMeasure,
 		"sleepers_memory": sleepersMemoryMeasure,
 		"timers":          timersMeasure,

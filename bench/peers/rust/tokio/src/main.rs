@@ -4,6 +4,8 @@
 #[path = "../../subject.rs"]
 mod subject;
 
+mod echo;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use subject::{Answer, Args};
@@ -187,6 +189,10 @@ fn measure(args: &Args) -> Answer {
         "fibers" => fibers(args),
         "sleepers" | "sleepers_memory" => sleepers(args),
         "timers" => timers(args),
+        "parked" => echo::parked(args),
+        "echo" | "echo_cpu" | "hog_p50" | "hog_p99" | "idle_cpu" | "idle_memory" => {
+            echo::measure(args)
+        }
         _ => subject::no_case(args),
     }
 }
