@@ -109,6 +109,20 @@ says "$json" '"subject":"atomic-add"'
 state=$(sed 's/.*) //; s/ .*//' "/proc/$(cat "$tmp/pid")/stat" 2>/dev/null)
 case $state in '' | Z | X) ;; *) fail "the hung subject's child is still alive ($state)" ;; esac
 
+# --- a served subject is given to its load, with the environment that it is to have
+subject "$bin/weft-echo" 'echo bad the load was left out'
+subject "$bin/bench-load" "echo ok \$((\$4 + \$(expr \"\$WEFT_REACTOR\" : uring) * 100)) ns/request
+	[ \"\$1 \$2\" = '$bin/weft-echo echo' ] || echo bad arguments"
+drive 0 --runs 1 echo/c1
+has_row weft 1 ns/request '"median":1,'
+has_row weft-uring 1 ns/request '"median":501,'
+
+# --- nothing is a figure too, to which there is no ratio
+subject "$bin/bench-load" 'echo ok 0 us/s'
+drive 0 --runs 1 idle_cpu
+has_row weft "$(nproc)" us/s '"median":0,'
+if grep -q inf "$tmp/out" || grep -q nan "$tmp/out"; then fail "a ratio to nothing"; fi
+
 # --- an interrupt in the second run shows the first one
 rm -f "$tmp/log"
 subject "$bin/weft-mutex" "echo weft >>$tmp/log

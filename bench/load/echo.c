@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { WARM_MS = 100, RUN_MS = 400, HOG_ASKS = 600, OWN_DESCRIPTORS = 64 };
+enum { WARM_MS = 100, HOG_ASKS = 600, OWN_DESCRIPTORS = 64 };
 
 static int answer(const struct load *load)
 {
@@ -34,7 +34,8 @@ static bool has_room(struct load *load, unsigned count)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= count + OWN_DESCRIPTORS)
 		return true;
-	return load_fail(load, "skip %u connections need more descriptors than the hard limit allows",
+	return load_fail(load,
+			 "skip %u connections need more descriptors than the hard limit allows",
 			 count);
 }
 
@@ -52,7 +53,7 @@ static bool echo_run(struct load *load, struct peers *peers, struct span *span)
 		return false;
 	*span = (struct span){ .cpu_ns = -load_cpu_ns(load), .requests = -(double)peers->done };
 	start = subject_now_ns();
-	if (!peers_drive(peers, load, start + RUN_MS * 1e6))
+	if (!peers_drive(peers, load, start + load_run_ms(400) * 1e6))
 		return false;
 	span->ns = subject_now_ns() - start;
 	span->cpu_ns += load_cpu_ns(load);
@@ -110,10 +111,10 @@ int load_hog(struct load *load)
 	if (!good)
 		return answer(load);
 	qsort(took, HOG_ASKS, sizeof(took[0]), by_size);
-	return subject_ok(took[strcmp(load->bench, "hog_p50") == 0 ? HOG_ASKS / 2
-								   : HOG_ASKS * 99 / 100] /
-				  1e3,
-			  "us");
+	return subject_ok(
+		took[strcmp(load->bench, "hog_p50") == 0 ? HOG_ASKS / 2 : HOG_ASKS * 99 / 100] /
+			1e3,
+		"us");
 }
 
 int load_idle(struct load *load)

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { KEYS = 100000, REHEARSAL = 40000, RUN_MS = 600, START_MS = 5000 };
+enum { KEYS = 100000, REHEARSAL = 40000, START_MS = 5000 };
 
 static int port_free(void)
 {
@@ -66,8 +66,13 @@ static bool kv_serve(struct load *load)
 			     (char *)"--io-threads",
 			     getenv("REDIS_IO_THREADS") ? threads : (char *)"1",
 			     NULL };
-	char *as_kv[] = { (char *)load->program, (char *)"kv", (char *)"--port", port,
-			  (char *)"--workers",   threads,      NULL };
+	char *as_kv[] = { (char *)load->program,
+			  (char *)"kv",
+			  (char *)"--port",
+			  port,
+			  (char *)"--workers",
+			  threads,
+			  NULL };
 	int out;
 
 	load->port = port_free();
@@ -144,7 +149,7 @@ static bool kv_measure(struct load *load, struct kv_run *run)
 		rate = benchmark(load, run->test, run->pipeline, REHEARSAL);
 	if (rate <= 0)
 		return false;
-	run->n = (uint64_t)(rate * RUN_MS / 1e3) + 1000;
+	run->n = (uint64_t)(rate * load_run_ms(600) / 1e3) + 1000;
 	before = commands_done(load, run->fd);
 	run->cpu_ns = -load_cpu_ns(load);
 	run->rate = benchmark(load, run->test, run->pipeline, run->n);

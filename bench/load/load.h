@@ -45,6 +45,10 @@ bool load_fail(struct load *load, const char *format, ...) __attribute__((format
 /* The calling process goes on the CPUs that are not the server's. */
 void load_step_aside(const struct load *load);
 
+/* How long the measured part of a run shall take: WEFT_BENCH_RUN_MS, for a profile of the
+ * server, or `ms`. */
+double load_run_ms(double ms);
+
 /* The server's CPU time so far in ns, and its resident memory in bytes. */
 double load_cpu_ns(const struct load *load);
 double load_memory(const struct load *load);

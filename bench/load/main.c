@@ -102,6 +102,13 @@ bool load_serve(struct load *load)
 	return true;
 }
 
+double load_run_ms(double ms)
+{
+	const char *own = getenv("WEFT_BENCH_RUN_MS");
+
+	return own && atof(own) > 0 ? atof(own) : ms;
+}
+
 double load_cpu_ns(const struct load *load)
 {
 	struct timespec ts = { 0, 0 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Servers for bench-load: one fiber a connection, which sends back what it gets; for the
- * bench of hogs beside a fiber that computes and never waits, with or without calls of the
- * library in between. */
+ * bench of hogs beside something that computes: a fiber, with a call of the library now and
+ * then that never has to wait; or, without such calls, the way for that is
+ * weft_blocking(), as fibers share their worker by calls alone. */
 #include "../subject.h"
 
+#include <weft/blocking.h>
 #include <weft/io.h>
 #include <weft/net.h>
 #include <weft/runtime.h>
@@ -49,11 +51,16 @@ static int hog_calls(void *arg)
 	return err;
 }
 
-static int hog_computes(void *arg)
+static int compute_on(void *arg)
 {
 	for (;;)
 		compute(1e6);
 	return arg != NULL;
+}
+
+static int hog_computes(void *arg)
+{
+	return weft_blocking(compute_on, arg);
 }
 
 static int serve(void *arg)

@@ -34,22 +34,26 @@ fn compute(d: Duration) {
     while start.elapsed() < d {}
 }
 
-async fn hog(calls: bool) -> Result<(), Error> {
+async fn hog() -> Result<(), Error> {
     let (mut one, mut other) = UnixStream::pair()?;
     let mut byte = [1];
     loop {
         compute(Duration::from_micros(20));
-        if calls {
-            one.write_all(&byte).await?;
-            other.read_exact(&mut byte).await?;
-        }
+        one.write_all(&byte).await?;
+        other.read_exact(&mut byte).await?;
     }
 }
 
 async fn serve(hogs: bool, calls: bool) -> Result<(), Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     if hogs {
-        tokio::spawn(hog(calls));
+        if calls {
+            tokio::spawn(hog());
+        } else {
+            tokio::task::spawn_blocking(|| loop {
+                compute(Duration::from_secs(1))
+            });
+        }
     }
     println!("port {}", listener.local_addr()?.port());
     std::io::stdout().flush()?;
