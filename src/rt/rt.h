@@ -127,7 +127,8 @@ struct weft__rt_worker {
 	weft_atomic_bool watched; /* `watch` may be used */
 	struct weft__watch watch;
 	uint64_t slice_began; /* in ticks, once the slice has spent something */
-	int64_t looked;       /* when it looked around last */
+	int64_t looked;       /* when it looked around last, */
+	int64_t polled;       /* and when into the poller */
 	struct weft__strand root;
 	struct weft__strand left;  /* of a fiber that has ended, */
 	struct weft__stack *grave; /* and its stack: for who runs next to give back */

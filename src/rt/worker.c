@@ -10,9 +10,10 @@
  * straight to the one chosen; only when there is none, or when it is time to look
  * around, the root runs.
  *
- * Looking around: timers, the poller, the injector. It costs a system call, so it is
- * done about every LOOK_NS, whatever the fibers are like: the number of turns from
- * look to look adapts.
+ * Looking around: timers, the injector, and the poller. It is done about every LOOK_NS,
+ * whatever the fibers are like: the number of turns from look to look adapts. The poller
+ * costs a system call. It is asked when nothing is left to run - so under load it is once
+ * for all that became ready meanwhile - and else every POLL_NS.
  *
  * Parking. The token of a fiber's parker is the home worker's alone:
  *
@@ -54,6 +55,7 @@ enum {
 };
 
 #define LOOK_NS (20 * WEFT_US)
+#define POLL_NS (100 * WEFT_US)
 #define SLICE_NS (10 * WEFT_MS)
 
 /* Initial-exec: one instruction to reach, and no allocation at first use. */
@@ -385,6 +387,7 @@ static void poll(struct weft__rt_worker *w, int64_t deadline)
 {
 	weft__rt_count(&w->counters.polls);
 	(void)weft__poller_wait(w->poller, deadline);
+	w->polled = weft_now();
 }
 
 static void look(struct weft__rt_worker *w)
@@ -458,7 +461,7 @@ static bool search(struct weft__rt_worker *w)
 			until = now + w->runtime->spin_ns;
 		if (now >= until || weft_load_relaxed(&w->runtime->phase) != WEFT__RUNNING)
 			return false;
-		if (++seeks % SEEKS_PER_POLL == 0)
+		if (seeks++ % SEEKS_PER_POLL == 0)
 			poll(w, 0);
 		weft__cpu_pause();
 	}
@@ -531,7 +534,7 @@ static void work(struct weft__rt_worker *w)
 		struct weft_fiber *fiber;
 
 		look(w);
-		if (has_work(w))
+		if (has_work(w) && (w->looked - w->polled >= POLL_NS || w->deterministic))
 			poll(w, 0);
 		while ((fiber = pick(w))) {
 			if (!prepare(w, fiber))
