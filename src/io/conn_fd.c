@@ -46,13 +46,30 @@ static bool counts(struct fd_conn *c)
 	return state == COUNTS;
 }
 
+/* A try of a socket together with those of others: true if it was made. */
+static bool socket_try(const struct fd_conn *c, enum weft__op_code code, const weft_iovec *pieces,
+		       int count, struct weft__op *op)
+{
+	if (count != 1 || !is_socket(c))
+		return false;
+	op->what = (struct weft__uring_op){
+		.code = code, .fd = c->fd, .pieces = pieces, .count = count
+	};
+	return weft__poller_try(op);
+}
+
 /* One try; *empty tells whether it is known to have left nothing behind. */
 static int64_t fd_try_read(struct fd_conn *c, const weft_iovec *pieces, int count, size_t size,
 			   bool *empty)
 {
+	struct weft__op op;
 	int64_t n;
 	int left;
 
+	if (socket_try(c, WEFT__OP_RECV, pieces, count, &op)) {
+		*empty = c->kind == WEFT__FD_TCP && op.result > 0 && !op.left;
+		return op.result;
+	}
 	if (c->kind == WEFT__FD_TCP && weft__pollee_urgent(c->pollee)) {
 		*empty = false;
 		if (!counts(c))
@@ -96,11 +113,15 @@ static int64_t fd_write(weft_conn *conn, const weft_iovec *pieces, int count, si
 {
 	struct fd_conn *c = of(conn);
 	const bool edge = weft__pollee_take(c->pollee, WEFT__TO_WRITE);
+	struct weft__op op;
 	int64_t n;
 
 	(void)size;
-	n = is_socket(c) ? weft__socket_write(c->fd, pieces, count)
-			 : weft__fd_write(c->fd, pieces, count);
+	if (socket_try(c, WEFT__OP_SEND, pieces, count, &op))
+		n = op.result;
+	else
+		n = is_socket(c) ? weft__socket_write(c->fd, pieces, count)
+				 : weft__fd_write(c->fd, pieces, count);
 	if (n == -EAGAIN)
 		weft__pollee_in_vain(c->pollee, WEFT__TO_WRITE);
 	else if (edge)

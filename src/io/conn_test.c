@@ -435,3 +435,76 @@ TEST(conn_child_closes_what_it_inherited_and_the_parent_goes_on)
 		CHECK_EQ(weft_runtime_stop(i.runtime, WEFT_NEVER), 0);
 	}
 }
+
+/* ---- calls that are made together -------------------------------------------------- */
+
+enum { TALKERS = 8, WORDS = 50 };
+
+static struct {
+	weft_conn *here[TALKERS], *there[TALKERS];
+	int inside, most; /* how many are in the midst of their first write */
+} together;
+
+static int talker(void *arg)
+{
+	const int self = (int)(intptr_t)arg;
+	char heard[16];
+
+	weft_yield(); /* until all have begun */
+	for (int i = 0; i < WORDS; i++) {
+		char said[16] = { (char)self, (char)i };
+
+		together.inside += i == 0;
+		if (together.inside > together.most)
+			together.most = together.inside;
+		CHECK_EQ(weft_conn_write(together.here[self], said, sizeof(said)), 0);
+		together.inside -= i == 0;
+		CHECK_EQ(weft_conn_read_full_until(together.there[self], heard, sizeof(heard),
+						   NULL, WEFT_NEVER),
+			 0);
+		CHECK_EQ(memcmp(said, heard, sizeof(said)), 0);
+	}
+	/* Nothing is there, then half of it, then the end. */
+	CHECK_EQ(weft_conn_read_until(together.there[self], heard, sizeof(heard), 0), -ETIMEDOUT);
+	CHECK_EQ(weft_conn_write(together.here[self], "abc", 3), 0);
+	CHECK_EQ(weft_conn_read(together.there[self], heard, 2), 2);
+	CHECK_EQ(weft_conn_shutdown(together.here[self], WEFT_SHUTDOWN_WRITE), 0);
+	CHECK_EQ(weft_conn_read(together.there[self], heard, sizeof(heard)), 1);
+	CHECK_EQ(heard[0], 'c');
+	CHECK_EQ(weft_conn_read(together.there[self], heard, sizeof(heard)), 0);
+	weft_conn_abort(together.there[self]);
+	weft_conn_close(together.here[self]);
+	return 0;
+}
+
+static int talk_together(void *arg)
+{
+	weft_scope scope;
+
+	(void)arg;
+	for (int i = 0; i < TALKERS; i++)
+		tcp_pair(&together.here[i], &together.there[i]);
+	weft_scope_open(&scope);
+	for (intptr_t i = 0; i < TALKERS; i++)
+		CHECK_EQ(weft_scope_spawn(&scope, talker, (void *)i, NULL), 0);
+	return weft_scope_close(&scope);
+}
+
+/* Goal: where many fibers of a worker call at the same time, io_uring is given their calls
+ * at once, and each gets what is its own. Method: only then is there ever more than one of
+ * them in the midst of a write for which there is room, but for those whose budget ends. */
+TEST(conn_calls_of_many_fibers_are_made_together)
+{
+	const weft_runtime_opts opts = { .workers = 1, .reactor = WEFT_REACTOR_URING };
+	weft_runtime *runtime;
+	int result = -1;
+
+	if (weft_uring_refusal())
+		SKIP(weft_uring_refusal());
+	CHECK_EQ(weft_runtime_start(&runtime, &opts), 0);
+	CHECK_EQ(weft_block_on(runtime, talk_together, NULL, &result), 0);
+	CHECK_EQ(result, 0);
+	CHECK_EQ(weft_runtime_stop(runtime, WEFT_NEVER), 0);
+	CHECK_EQ(together.inside, 0);
+	CHECK(together.most > 1);
+}

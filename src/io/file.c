@@ -33,6 +33,8 @@ static int64_t op_by_hand(const struct weft__uring_op *op)
 	case WEFT__OP_SYNC: return weft__file_sync(op->fd, op->flags);
 	case WEFT__OP_OPEN: return weft__file_open(op->path, op->flags, op->mode);
 	case WEFT__OP_STAT: return weft__file_stat(op->fd, op->path, op->no_follow, op->stat);
+	case WEFT__OP_RECV: return weft__socket_read(op->fd, op->pieces, op->count);
+	case WEFT__OP_SEND: return weft__socket_write(op->fd, op->pieces, op->count);
 	}
 	return -EINVAL;
 }

@@ -556,10 +556,28 @@ struct weft__poller *weft__poller_for_ops(void)
 	return w && w->current && w->current->migrate ? NULL : owned;
 }
 
-void weft__op_done(struct weft__op *op, int result)
+void weft__op_done(struct weft__op *op, const struct weft__done *done)
 {
-	op->result = result;
+	op->result = done->result;
+	op->left = done->left;
 	weft_event_set(&op->done);
+}
+
+/* Fibers that are ready beside the caller: below that there is little to be saved, and the
+ * answer would have to wait for the others. */
+enum { TOGETHER_LEAST = 3 };
+
+bool weft__poller_try(struct weft__op *op)
+{
+	const struct weft__rt_worker *w = weft__rt_worker_self();
+
+	if (!w || !w->current || w->ready_count < TOGETHER_LEAST || !weft__poller_for_ops())
+		return false;
+	op->done = (weft_event)WEFT_EVENT_INIT;
+	owned->reactor->start(owned, op);
+	weft__event_await(&op->done);
+	/* These come of what happens to the worker, not to the descriptor. */
+	return op->result != -EINTR && op->result != -ECANCELED;
 }
 
 int weft__poller_run(struct weft__poller *poller, struct weft__op *op, int64_t deadline)

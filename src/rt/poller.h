@@ -187,6 +187,7 @@ static inline bool weft__pollee_empty(const struct weft__pollee *pollee)
 struct weft__op {
 	struct weft__uring_op what;
 	int result;
+	bool left; /* as in struct weft__done */
 	weft_event done;
 };
 
@@ -198,5 +199,12 @@ struct weft__poller *weft__poller_for_ops(void);
 /* Carries out op->what: its result; or -ETIMEDOUT, -ECANCELED when the kernel could be
  * made to leave it undone. It is over when this returns, in any case. */
 int weft__poller_run(struct weft__poller *poller, struct weft__op *op, int64_t deadline);
+
+/* A call that does not wait, made in one system call with those of other fibers: the caller
+ * lets them run until their worker looks into its poller the next time. True, and
+ * op->result. False where nobody can do that, or it would not be worth while: then the
+ * caller makes the call itself. Neither cancellation nor a deadline ends it, since it is
+ * over so soon; and when it returns the kernel is done with the caller's buffer. */
+bool weft__poller_try(struct weft__op *op);
 
 #endif

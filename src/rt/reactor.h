@@ -48,7 +48,7 @@ bool weft__poller_owned(const struct weft__poller *poller);
 void weft__pollee_edge(struct weft__pollee *pollee, unsigned how);
 
 /* The kernel is done with the operation. */
-void weft__op_done(struct weft__op *op, int result);
+void weft__op_done(struct weft__op *op, const struct weft__done *done);
 
 /* A removed pollee: closes its descriptor, tells who waits for that, frees it. */
 void weft__pollee_finish(struct weft__pollee *pollee);

@@ -210,7 +210,7 @@ static int look(struct weft__poller *poller, int64_t deadline)
 			continue;
 		}
 		if (done->what & OPERATION)
-			weft__op_done((void *)(uintptr_t)(done->what - OPERATION), done->result);
+			weft__op_done((void *)(uintptr_t)(done->what - OPERATION), done);
 		else
 			pollee_done(p, done);
 		dispatched++;

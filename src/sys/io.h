@@ -197,6 +197,8 @@ enum weft__op_code {
 	WEFT__OP_SYNC,
 	WEFT__OP_OPEN,
 	WEFT__OP_STAT,
+	WEFT__OP_RECV, /* what can be at once: of a socket, one piece */
+	WEFT__OP_SEND,
 };
 
 struct weft__uring_op {
@@ -221,6 +223,7 @@ struct weft__done {
 	uint64_t what;
 	int result;
 	bool more; /* it is not the last report of this request */
+	bool left; /* it was a WEFT__OP_RECV, and there is more to be read */
 };
 
 /* Waits until the deadline for reports and takes at most `most`; their number. A

@@ -52,6 +52,7 @@ const char *weft__uring_why(int error)
 
 #include <liburing.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 enum { ENTRIES = 256, COMPLETIONS = 4096 };
@@ -159,6 +160,13 @@ void weft__uring_start(struct weft__uring *ring, const struct weft__uring_op *op
 		io_uring_prep_writev(sqe, op->fd, pieces, (unsigned)op->count,
 				     (uint64_t)op->offset);
 		break;
+	case WEFT__OP_RECV:
+		io_uring_prep_recv(sqe, op->fd, pieces->iov_base, pieces->iov_len, MSG_DONTWAIT);
+		break;
+	case WEFT__OP_SEND:
+		io_uring_prep_send(sqe, op->fd, pieces->iov_base, pieces->iov_len,
+				   MSG_DONTWAIT | MSG_NOSIGNAL);
+		break;
 	case WEFT__OP_SYNC:
 		io_uring_prep_fsync(sqe, op->fd, op->flags ? IORING_FSYNC_DATASYNC : 0);
 		break;
@@ -223,6 +231,7 @@ int weft__uring_wait(struct weft__uring *ring, struct weft__done *out, int most,
 		out[count].what = cqe->user_data;
 		out[count].result = cqe->res;
 		out[count].more = cqe->flags & IORING_CQE_F_MORE;
+		out[count].left = cqe->flags & IORING_CQE_F_SOCK_NONEMPTY;
 		count++;
 	}
 	io_uring_cq_advance(r, seen);
