@@ -62,6 +62,16 @@ WEFT_API weft_chan *weft_chan_add_receiver(weft_chan *chan);
 WEFT_API void weft_chan_drop_sender(weft_chan *chan);
 WEFT_API void weft_chan_drop_receiver(weft_chan *chan);
 
+/* A mere reference is a weak end: it keeps the memory, and does not keep the channel open.
+ * These make a counted end of it, true, as long as there is another one of its kind; false:
+ * the last one is gone, and nothing was added. */
+WEFT_API WEFT_NODISCARD bool weft_chan_upgrade_sender(weft_chan *chan);
+WEFT_API WEFT_NODISCARD bool weft_chan_upgrade_receiver(weft_chan *chan);
+
+/* How many counted ends there are just now. */
+WEFT_API size_t weft_chan_senders(const weft_chan *chan);
+WEFT_API size_t weft_chan_receivers(const weft_chan *chan);
+
 /* Sends a copy of *element. 0, -EPIPE closed, -ECANCELED; `try_` does not wait
  * (-EAGAIN: full, or no receiver waits; -ENOMEM), `_until` waits until the
  * deadline (-ETIMEDOUT). -ENOMEM only from an unbounded channel. Any thread. */
@@ -70,12 +80,46 @@ WEFT_API WEFT_NODISCARD int weft_chan_try_send(weft_chan *chan, const void *elem
 WEFT_API WEFT_NODISCARD int weft_chan_send_until(weft_chan *chan, const void *element,
 						 int64_t deadline);
 
+/* Sends `count` elements that lie one after the other, in this order; those of other
+ * senders may come between. 0 when all are sent, else the error of the first that is not;
+ * *sent is in any case the number of those that are, which are the channel's. Waits for
+ * room as often as it must; `try_` sends what there is room for at once. One claim serves
+ * as many as there is room for. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_send_many(weft_chan *chan, const void *elements,
+						size_t count, size_t *sent);
+WEFT_API WEFT_NODISCARD int weft_chan_try_send_many(weft_chan *chan, const void *elements,
+						    size_t count, size_t *sent);
+WEFT_API WEFT_NODISCARD int weft_chan_send_many_until(weft_chan *chan, const void *elements,
+						      size_t count, size_t *sent,
+						      int64_t deadline);
+
+/* Sends without waiting, and if the channel is full takes the oldest value out instead, into
+ * *displaced, which then is the caller's. 0 sent, 1 sent and *displaced taken; -EPIPE closed;
+ * -ENOMEM; -EAGAIN when there is no room to be made: a rendezvous without a receiver, or a
+ * party that was preempted half way. If others take the room that was made, one more value
+ * is displaced, and the one before it goes to `drop`; so does a displaced value when the send
+ * fails after all. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_force_send(weft_chan *chan, const void *element,
+						 void *displaced);
+
 /* Receives into *element. 0, -EPIPE closed and empty, -ECANCELED; `try_` does not
  * wait (-EAGAIN), not even for a sender that was preempted half way; `_until`
  * waits until the deadline (-ETIMEDOUT). On failure *element is untouched. */
 WEFT_API WEFT_NODISCARD int weft_chan_recv(weft_chan *chan, void *element);
 WEFT_API WEFT_NODISCARD int weft_chan_try_recv(weft_chan *chan, void *element);
 WEFT_API WEFT_NODISCARD int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline);
+
+/* Receives up to `most` elements, one after the other: how many, 1 at least, in the order in
+ * which they were sent; or what a plain receive returns when there is none. Waits for the
+ * first only. 0 when `most` is 0. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_recv_many(weft_chan *chan, void *elements, size_t most);
+WEFT_API WEFT_NODISCARD int weft_chan_try_recv_many(weft_chan *chan, void *elements, size_t most);
+WEFT_API WEFT_NODISCARD int weft_chan_recv_many_until(weft_chan *chan, void *elements, size_t most,
+						      int64_t deadline);
+
+/* Takes the values that are inside at the call, and hands each to `drop`: how many, or
+ * -ENOMEM, if elements of more than 256 bytes want memory. Does not wait. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_drain(weft_chan *chan);
 
 /* Closes it: true for the call that did. Wakes all who wait; what the caller did
  * before is visible to whoever finds it closed. Any thread. */
@@ -85,12 +129,18 @@ WEFT_API bool weft_chan_is_closed(const weft_chan *chan);
 /* Values inside just now (a hint under concurrency; 0 for a rendezvous), and how
  * many there may be: 0, n or WEFT_UNBOUNDED. */
 WEFT_API size_t weft_chan_len(const weft_chan *chan);
+WEFT_API bool weft_chan_is_empty(const weft_chan *chan);
+WEFT_API bool weft_chan_is_full(const weft_chan *chan);
 WEFT_API size_t weft_chan_capacity(const weft_chan *chan);
 WEFT_API size_t weft_chan_element_size(const weft_chan *chan);
+
+/* Waits until it is closed, whatever is left in it: 0, -ETIMEDOUT, -ECANCELED. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_chan_wait_closed(weft_chan *chan, int64_t deadline);
 
 /* Select cases. `element` must stay until the select returns. */
 WEFT_API weft_case weft_case_send(weft_chan *chan, const void *element);
 WEFT_API weft_case weft_case_recv(weft_chan *chan, void *element);
+WEFT_API weft_case weft_case_closed(weft_chan *chan); /* result 0 */
 
 WEFT_END_DECLS
 

@@ -11,6 +11,8 @@
  *
  * ends.1  giving back a reference is acq_rel: the one who frees the channel sees
  *         everything that the others did with it.
+ * ends.2  relaxed: who makes an end of a weak one has a reference, and so the channel;
+ *         the count alone decides.
  */
 #include "chan/chan.h"
 
@@ -73,8 +75,10 @@ void weft_chan_release(weft_chan *chan)
 		return;
 	before = weft_sub_acq_rel(&chan->references, 1); /* ends.1 */
 	WEFT__ASSERT(before != 0, "a channel was released more often than retained");
-	if (before == 1)
+	if (before == 1) {
+		weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&chan->closers.word)));
 		chan->flavour->destroy(chan);
+	}
 }
 
 weft_chan *weft_chan_add_sender(weft_chan *chan)
@@ -87,6 +91,39 @@ weft_chan *weft_chan_add_receiver(weft_chan *chan)
 {
 	weft_add_relaxed(&chan->receivers, 1);
 	return weft_chan_retain(chan);
+}
+
+/* From none there is no way back: the channel is closed. */
+static bool upgrade(weft_chan *chan, weft_atomic_u32 *ends)
+{
+	uint32_t count = weft_load_relaxed(ends);
+
+	do {
+		if (count == 0)
+			return false;
+	} while (!weft_cas_weak_relaxed(ends, &count, count + 1)); /* ends.2 */
+	weft_chan_retain(chan);
+	return true;
+}
+
+bool weft_chan_upgrade_sender(weft_chan *chan)
+{
+	return upgrade(chan, &chan->senders);
+}
+
+bool weft_chan_upgrade_receiver(weft_chan *chan)
+{
+	return upgrade(chan, &chan->receivers);
+}
+
+size_t weft_chan_senders(const weft_chan *chan)
+{
+	return weft_load_relaxed(&chan->senders);
+}
+
+size_t weft_chan_receivers(const weft_chan *chan)
+{
+	return weft_load_relaxed(&chan->receivers);
 }
 
 static void drop_end(weft_chan *chan, weft_atomic_u32 *ends)
@@ -176,11 +213,6 @@ int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline)
 
 /* ---- the rest ------------------------------------------------------------------ */
 
-bool weft_chan_close(weft_chan *chan)
-{
-	return chan->flavour->close(chan);
-}
-
 bool weft_chan_is_closed(const weft_chan *chan)
 {
 	return chan->flavour->is_closed(chan);
@@ -189,6 +221,16 @@ bool weft_chan_is_closed(const weft_chan *chan)
 size_t weft_chan_len(const weft_chan *chan)
 {
 	return chan->flavour->len(chan);
+}
+
+bool weft_chan_is_full(const weft_chan *chan)
+{
+	return weft_chan_len(chan) >= chan->capacity;
+}
+
+bool weft_chan_is_empty(const weft_chan *chan)
+{
+	return weft_chan_len(chan) == 0;
 }
 
 size_t weft_chan_capacity(const weft_chan *chan)

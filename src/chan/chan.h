@@ -27,6 +27,10 @@ struct weft__flavour {
 	/* 0, -EPIPE, -EAGAIN; send also -ENOMEM. Never wait. */
 	int (*try_send)(weft_chan *chan, const void *element);
 	int (*try_recv)(weft_chan *chan, void *element);
+	/* As many of `count` as go in one step: 0, and *n is set, 1 at least; or as above.
+	 * `count` is not 0. */
+	int (*send_some)(weft_chan *chan, const void *elements, size_t count, size_t *n);
+	int (*recv_some)(weft_chan *chan, void *elements, size_t count, size_t *n);
 	const struct weft_source *send_source;
 	const struct weft_source *recv_source;
 	/* Closes: true if it was open. */
@@ -37,13 +41,14 @@ struct weft__flavour {
 	void (*destroy)(weft_chan *chan);
 };
 
-/* The head of each flavour's object; after weft_chan_new only the counts change. */
+/* The head of each flavour's object; after weft_chan_new only the queue and the counts change. */
 struct weft_chan {
 	const struct weft__flavour *flavour;
 	size_t element_size;
 	size_t capacity;
 	void (*drop)(void *element, void *context);
 	void *context;
+	weft_waitq closers; /* who wait until it is closed */
 	weft_atomic_u32 references;
 	weft_atomic_u32 senders;
 	weft_atomic_u32 receivers;

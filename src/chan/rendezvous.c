@@ -98,6 +98,20 @@ static int rendezvous_try_recv(weft_chan *chan, void *element)
 	return err;
 }
 
+static int rendezvous_send_some(weft_chan *chan, const void *elements, size_t count, size_t *n)
+{
+	(void)count;
+	*n = 1;
+	return rendezvous_try_send(chan, elements);
+}
+
+static int rendezvous_recv_some(weft_chan *chan, void *elements, size_t count, size_t *n)
+{
+	(void)count;
+	*n = 1;
+	return rendezvous_try_recv(chan, elements);
+}
+
 /* ---- waiting ---------------------------------------------------------------------- */
 
 /* Whether somebody other than the case's own party is in the list. */
@@ -249,6 +263,8 @@ static const struct weft__flavour rendezvous_flavour = {
 	.name = "rendezvous",
 	.try_send = rendezvous_try_send,
 	.try_recv = rendezvous_try_recv,
+	.send_some = rendezvous_send_some,
+	.recv_some = rendezvous_recv_some,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = rendezvous_close,

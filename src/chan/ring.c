@@ -162,6 +162,76 @@ static int ring_try_recv(weft_chan *chan, void *element)
 	}
 }
 
+/* ---- many at once ------------------------------------------------------------------ */
+
+/* How many cells from p on can be claimed together, up to `most`; *end is the position
+ * behind them. What a stamp says stays true as long as nobody has claimed the cell. */
+static size_t run_from(const struct ring *r, size_t p, size_t full, size_t most, size_t *end)
+{
+	size_t n = 0;
+
+	while (n < most && weft_load_acquire(&cell_at(r, p)->stamp) == p + full) { /* chan.1 */
+		p = successor(r, p);
+		n++;
+	}
+	*end = p;
+	return n;
+}
+
+static void put_all(struct ring *r, size_t p, const unsigned char *elements, size_t n)
+{
+	for (; n > 0; n--, p = successor(r, p)) {
+		struct cell *cell = cell_at(r, p);
+
+		weft__element_copy(cell->element, elements, r->chan.element_size);
+		elements += r->chan.element_size;
+		weft_store_release(&cell->stamp, p + 1); /* chan.1 */
+	}
+}
+
+static void take_all(struct ring *r, size_t p, unsigned char *elements, size_t n)
+{
+	for (; n > 0; n--, p = successor(r, p)) {
+		struct cell *cell = cell_at(r, p);
+
+		weft__element_copy(elements, cell->element, r->chan.element_size);
+		elements += r->chan.element_size;
+		weft_store_release(&cell->stamp, p + r->lap); /* chan.1 */
+	}
+}
+
+static int ring_send_some(weft_chan *chan, const void *elements, size_t count, size_t *n)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t tail = weft_load_acquire(&r->tail), end; /* chan.6 */
+	size_t run = tail & closed_bit(r) ? 0 : run_from(r, tail, 0, count, &end);
+
+	if (run > 1 && weft_cas_seq_cst(&r->tail, &tail, end)) { /* chan.2 */
+		put_all(r, tail, elements, run);
+		weft__chan_notify(&r->receivers);
+		*n = run;
+		return 0;
+	}
+	*n = 1;
+	return ring_try_send(chan, elements);
+}
+
+static int ring_recv_some(weft_chan *chan, void *elements, size_t count, size_t *n)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t head = weft_load_relaxed(&r->head), end;
+	size_t run = run_from(r, head, 1, count, &end);
+
+	if (run > 1 && weft_cas_seq_cst(&r->head, &head, end)) { /* chan.2 */
+		take_all(r, head, elements, run);
+		weft__chan_notify(&r->senders);
+		*n = run;
+		return 0;
+	}
+	*n = 1;
+	return ring_try_recv(chan, elements);
+}
+
 /* ---- waiting --------------------------------------------------------------------- */
 
 static enum weft__outlook send_outlook(const weft_chan *chan)
@@ -358,6 +428,8 @@ static const struct weft__flavour ring_flavour = {
 	.name = "bounded",
 	.try_send = ring_try_send,
 	.try_recv = ring_try_recv,
+	.send_some = ring_send_some,
+	.recv_some = ring_recv_some,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = ring_close,

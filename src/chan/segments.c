@@ -309,6 +309,50 @@ static int segments_try_recv(weft_chan *chan, void *element)
 	return 0;
 }
 
+/* All that the segment has room for before its last cell, by one claim. */
+static int segments_send_some(weft_chan *chan, const void *elements, size_t count, size_t *n)
+{
+	struct segments *s = (struct segments *)chan;
+	size_t tail = weft_load_acquire(&s->tail);                     /* chan.5 */
+	struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
+	size_t at = tail / ONE, room = s->mask - (at & s->mask);
+	size_t run = count < room ? count : room;
+
+	if ((tail & CLOSED) || !is_plain(s, segment, at) ||
+	    !weft_cas_seq_cst(&s->tail, &tail, tail + run * ONE)) { /* chan.2, chan.5 */
+		*n = 1;
+		return send_slowly(s, elements);
+	}
+	if (chan->element_size > 0)
+		memcpy(element_at(s, segment, at), elements, run * chan->element_size);
+	for (size_t i = at; i < at + run; i++)
+		weft_store_release(&segment->full[i & s->mask], 1); /* chan.1 */
+	weft__chan_notify(&s->receivers);
+	*n = run;
+	return 0;
+}
+
+/* In one turn what there is, up to the end of the segment. */
+static int segments_recv_some(weft_chan *chan, void *elements, size_t count, size_t *n)
+{
+	struct segments *s = (struct segments *)chan;
+	unsigned char *to = elements;
+	struct segment *done = NULL;
+	size_t head;
+
+	turn_begin(&s->turn);
+	head = weft_load_relaxed(&s->head);
+	for (*n = 0; *n < count && !done && is_full(s, head); ++*n) {
+		weft__element_copy(to, element_at(s, s->head_segment, head), chan->element_size);
+		to += chan->element_size;
+		done = advance(s, head++);
+	}
+	turn_end(&s->turn);
+	if (done)
+		segment_retire(s, done);
+	return *n ? 0 : nothing_at(s, head);
+}
+
 /* ---- waiting ----------------------------------------------------------------------- */
 
 static enum weft__outlook recv_outlook(const weft_chan *chan)
@@ -471,6 +515,8 @@ static const struct weft__flavour segments_flavour = {
 	.name = "unbounded",
 	.try_send = segments_try_send,
 	.try_recv = segments_try_recv,
+	.send_some = segments_send_some,
+	.recv_some = segments_recv_some,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = segments_close,
