@@ -285,8 +285,13 @@ int weft__blocking_run(enum weft__lane_kind kind, weft_thread_fn fn, void *arg)
 {
 	struct weft__rt_worker *w = weft__rt_worker_self();
 
-	if (!w || !w->current)
-		return fn(arg);
+	if (!w || !w->current) {
+		struct weft__onlooker *onlooker = weft__onlooker_begin();
+		int result = fn(arg);
+
+		weft__onlooker_end(onlooker);
+		return result;
+	}
 	if (w->runtime->opts.deterministic)
 		return weft__lane_run_alone(&w->runtime->lanes[kind], fn, arg);
 	return weft__lane_run(&w->runtime->lanes[kind], fn, arg);

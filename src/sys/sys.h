@@ -83,6 +83,11 @@ uint64_t weft__thread_id(void);
 /* CPUs that the calling thread may run on just now (its own affinity mask). */
 int weft__thread_cpus(void);
 
+/* Has the calling thread run on this CPU alone. 0, -EINVAL when it may not or there is no
+ * such CPU; the second asks so for a process's thread in general. */
+int weft__thread_pin(int cpu);
+bool weft__cpu_is_allowed(int cpu);
+
 /* The CPU that the caller runs on; a hint. */
 unsigned weft__cpu_current(void);
 
@@ -205,6 +210,7 @@ uint64_t weft__entropy(void);
 /* On the calling thread weft_now() is *now from then on, until NULL is installed. What
  * the system itself waits for goes by the system's clock as before. */
 void weft__clock_install(const int64_t *now);
+bool weft__clock_is_installed(void);
 
 /* ---- signals ------------------------------------------------------------------ */
 

@@ -246,8 +246,9 @@ int weft_thread_join(weft_thread *thread, int *result)
 		return -EDEADLK;
 	check_owned(thread);
 	/* A plain thread waits for the OS thread and thus sleeps once, not twice; for
-	 * others that would block the worker that they run on. */
-	if (weft__parker_self()->kind->park != weft__thread_park_token)
+	 * others that would block the worker that they run on, or go unnoticed. */
+	if (weft__parker_self()->kind->park != weft__thread_park_token ||
+	    weft__parker_self()->onlooker)
 		weft__event_await(&thread->finished);
 	reap(thread, result);
 	return 0;

@@ -12,13 +12,23 @@
 
 #include <errno.h>
 
+#include "base/time.h"
+
+/* To have another thread work in place of one that sleeps costs some 40 us, and the CPU
+ * has one more to run when it is back: for a sleep that is over by then it is a loss. */
+#define ONLOOKER_AFTER (100 * WEFT_US)
+
 static int sleep_in_kernel(struct weft__parker *parker, int64_t deadline)
 {
-	int64_t began = weft_now();
+	struct weft__onlooker *onlooker = parker->onlooker;
+	int64_t began = weft_now(), until = deadline;
+	bool told = false;
 	int result;
 
+	if (WEFT_UNLIKELY(onlooker != NULL))
+		until = weft__time_min(deadline, began + ONLOOKER_AFTER);
 	for (;;) {
-		int err = weft__futex_wait(&parker->token, WEFT__PARKED, deadline);
+		int err = weft__futex_wait(&parker->token, WEFT__PARKED, until);
 		uint32_t state = WEFT__PARKED;
 
 		result = 0;
@@ -26,10 +36,18 @@ static int sleep_in_kernel(struct weft__parker *parker, int64_t deadline)
 			break;
 		if (err != -ETIMEDOUT)
 			continue;
+		if (until < deadline) {
+			onlooker->sleeps(onlooker);
+			told = true;
+			until = deadline;
+			continue;
+		}
 		if (weft_cas_acquire(&parker->token, &state, WEFT__EMPTY)) /* token.1 */
 			result = -ETIMEDOUT;
 		break;
 	}
+	if (told)
+		onlooker->wakes(onlooker);
 	weft__spin_slept(parker, weft_now() - began);
 	return result;
 }
@@ -84,6 +102,30 @@ struct weft__parker *weft__parker_install(struct weft__parker *parker)
 
 	installed = parker;
 	return old;
+}
+
+struct weft__onlooker *weft__onlooker_install(struct weft__onlooker *onlooker)
+{
+	struct weft__parker *parker = weft__parker_self();
+	struct weft__onlooker *old = parker->onlooker;
+
+	parker->onlooker = onlooker;
+	return old;
+}
+
+struct weft__onlooker *weft__onlooker_begin(void)
+{
+	struct weft__onlooker *onlooker = weft__parker_self()->onlooker;
+
+	if (onlooker)
+		onlooker->sleeps(onlooker);
+	return onlooker;
+}
+
+void weft__onlooker_end(struct weft__onlooker *onlooker)
+{
+	if (onlooker)
+		onlooker->wakes(onlooker);
 }
 
 void weft__parker_init(struct weft__parker *parker, const struct weft__parker_kind *kind)

@@ -53,6 +53,14 @@ struct weft__parker_kind {
 	void (*wake)(struct weft__parker *parker);
 };
 
+/* Who wants to know that a thread sleeps in the midst of its work: pools, which have
+ * others work in its place. Told once for a sleep that has lasted for a while, and once
+ * more when that is over; on the thread, which may not wait by a parker meanwhile. */
+struct weft__onlooker {
+	void (*sleeps)(struct weft__onlooker *onlooker);
+	void (*wakes)(struct weft__onlooker *onlooker);
+};
+
 /* EMPTY   nobody has woken it              -> PARKED, WOKEN
  * PARKED  it sleeps in the kernel          -> EMPTY (timed out), WOKEN
  * WOKEN   final until the next wait begins -> EMPTY
@@ -70,6 +78,7 @@ struct weft__parker {
 	struct weft_token *ambient;
 	struct weft__wait *wait;     /* the one that it sleeps in, while it does */
 	struct weft__locals *locals; /* thread/local.c */
+	struct weft__onlooker *onlooker;
 	uint32_t random;
 	uint32_t cpu_check; /* waits left until the affinity mask is read again */
 	uint16_t cpus;      /* in the affinity mask; never spin with 1 */
@@ -85,6 +94,14 @@ struct weft__parker *weft__parker_install(struct weft__parker *parker);
 void weft__parker_init(struct weft__parker *parker, const struct weft__parker_kind *kind);
 int weft__parker_park(struct weft__parker *parker, int64_t deadline);
 void weft__parker_wake(struct weft__parker *parker);
+
+/* Installs who is told of the caller's sleeps, NULL for nobody; returns the one before. */
+struct weft__onlooker *weft__onlooker_install(struct weft__onlooker *onlooker);
+
+/* Around a call that may block the thread other than by its parker, and for how long
+ * nobody knows: the onlooker is told at once. What begin returned is given to end. */
+struct weft__onlooker *weft__onlooker_begin(void);
+void weft__onlooker_end(struct weft__onlooker *onlooker);
 
 /* A look before a sleep; see spin.c. Between begin and end, once() pauses and says
  * whether to look again; the gaps between looks double, from `gap` pauses to gap_most. */

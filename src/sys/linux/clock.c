@@ -17,6 +17,11 @@ void weft__clock_install(const int64_t *now)
 	installed = now;
 }
 
+bool weft__clock_is_installed(void)
+{
+	return installed != NULL;
+}
+
 int64_t weft_now(void)
 {
 	struct timespec now;

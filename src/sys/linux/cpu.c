@@ -77,6 +77,35 @@ int weft__thread_cpus(void)
 	return count_cpus(0);
 }
 
+bool weft__cpu_is_allowed(int cpu)
+{
+	const size_t bits = 8 * sizeof(unsigned long);
+	struct weft__cpu_mask mask;
+	bool allowed;
+
+	if (cpu < 0 || weft__cpu_mask_read(&mask, getpid()) != 0)
+		return false;
+	allowed = (size_t)cpu < mask.bytes * 8 &&
+		  (mask.words[(size_t)cpu / bits] >> ((size_t)cpu % bits) & 1);
+	weft__cpu_mask_free(&mask);
+	return allowed;
+}
+
+int weft__thread_pin(int cpu)
+{
+	unsigned long words[128] = { 0 };
+	const size_t bits = 8 * sizeof(words[0]);
+	int saved = errno, err = 0;
+
+	if (cpu < 0 || (size_t)cpu >= 8 * sizeof(words))
+		return -EINVAL;
+	words[(size_t)cpu / bits] = 1ul << ((size_t)cpu % bits);
+	if (syscall(SYS_sched_setaffinity, 0, sizeof(words), words) != 0)
+		err = -EINVAL;
+	errno = saved;
+	return err;
+}
+
 unsigned weft__cpu_current(void)
 {
 	int cpu = sched_getcpu();

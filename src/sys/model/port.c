@@ -99,6 +99,21 @@ int weft__thread_cpus(void)
 	return weft__model_cpus();
 }
 
+int weft__thread_pin(int cpu)
+{
+	return cpu == 0 ? 0 : -EINVAL;
+}
+
+bool weft__cpu_is_allowed(int cpu)
+{
+	return cpu == 0;
+}
+
+bool weft__clock_is_installed(void)
+{
+	return false;
+}
+
 unsigned weft__cpu_current(void)
 {
 	return 0;
