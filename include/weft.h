@@ -31,6 +31,7 @@
 #include <weft/semaphore.h>
 #include <weft/sim.h>
 #include <weft/signal.h>
+#include <weft/task.h>
 #include <weft/thread.h>
 #include <weft/timer.h>
 #include <weft/wait.h>

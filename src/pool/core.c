@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A core: the threads of a pool and the records of all its workers, in one piece
- * of memory, and its end.
+ * A core: the records of all workers of a pool, those that have a thread and those that
+ * may get one, in one piece of memory, and its end.
  *
  * fork() leaves the threads behind in the parent; what they held in the core's
  * words stays as it was. Nothing can be repaired there, since the forking thread
@@ -29,6 +29,9 @@
 /* Waking somebody to help costs that much, and so does being helped with crumbs. */
 #define SMALL_US 10
 
+/* A thread more than the width stays for so long without work. */
+#define REST_NS WEFT_SECOND
+
 static weft_atomic_u32 forks;
 static weft_atomic_u32 forks_counted;
 
@@ -53,23 +56,6 @@ static int count_forks(void)
 bool weft__core_stale(const struct weft__core *core)
 {
 	return core->forks != weft_load_relaxed(&forks);
-}
-
-/* ---- who am I ---------------------------------------------------------------------- */
-
-static __thread __attribute__((tls_model("initial-exec"))) struct weft__worker *current;
-
-struct weft__worker *weft__worker_self(void)
-{
-	return current;
-}
-
-struct weft__worker *weft__worker_become(struct weft__worker *worker)
-{
-	struct weft__worker *old = current;
-
-	current = worker;
-	return old;
 }
 
 /* ---- building ---------------------------------------------------------------------- */
@@ -109,7 +95,7 @@ static int workers_from_environment(void)
 
 static int workers_wanted(const weft_pool *pool, bool exact)
 {
-	int n = pool->workers;
+	int n = (int)weft_load_relaxed(&pool->workers);
 
 	if (n == 0 && !exact)
 		n = workers_from_environment();
@@ -121,61 +107,58 @@ static int workers_wanted(const weft_pool *pool, bool exact)
 static struct weft__core *core_map(weft_pool *pool, int threads)
 {
 	size_t records = (size_t)threads + WEFT__POOL_GUESTS;
-	size_t masks = ((size_t)threads + 63) / 64 * sizeof(weft_atomic_u64);
-	size_t bytes = sizeof(struct weft__core) + records * sizeof(struct weft__worker) + masks;
-	struct weft__core *core = weft__pages_map(bytes);
+	size_t masks = ((size_t)threads + 63) / 64 * sizeof(uint64_t);
+	size_t bytes = sizeof(struct weft__core) + records * sizeof(struct weft__worker);
+	struct weft__core *core = weft__pages_map(bytes + 2 * masks);
 
 	if (!core)
 		return NULL;
 	core->pool = pool;
-	core->bytes = bytes;
+	core->bytes = bytes + 2 * masks;
 	core->forks = weft_load_relaxed(&forks);
 	core->threads = threads;
 	core->workers = (struct weft__worker *)(core + 1);
 	core->asleep = (weft_atomic_u64 *)(core->workers + records);
+	core->hired = (uint64_t *)(core->asleep + masks / sizeof(uint64_t));
 	return core;
 }
 
-static void thread_record(struct weft__core *core, int index)
+/* Records cost address space until they are used. */
+static int spares_wanted(const weft_pool *pool)
 {
-	struct weft__worker *w = &core->workers[index];
+	int spares = pool->opts.spares ? pool->opts.spares : WEFT__POOL_SPARES;
 
-	w->core = core;
-	w->index = index;
-	w->base = &w->root;
-	w->stock = WEFT__POOL_STOCK;
-	weft__rng_seed(&w->rng, (uint64_t)index);
+	return spares > 0 ? spares : 0;
+}
+
+static int workers_most(const weft_pool *pool, int width)
+{
+	int most = pool->opts.workers_most;
+
+	if (most == 0)
+		most = WEFT__BOUND(weft_cpus(), 1);
+	return most > width ? most : width;
 }
 
 int weft__core_make(struct weft__core **out, weft_pool *pool, bool exact)
 {
-	int threads = workers_wanted(pool, exact) - 1, err = count_forks();
+	int width = workers_wanted(pool, exact), spares = spares_wanted(pool);
+	int err = count_forks();
 	struct weft__core *core;
 
 	*out = NULL;
 	if (err)
 		return err;
-	core = core_map(pool, threads);
+	core = core_map(pool, workers_most(pool, width) + spares);
 	if (!core)
 		return -ENOMEM;
+	core->spares = spares;
+	core->rest_ns = REST_NS;
+	weft_atomic_init(&core->width, (uint32_t)width);
 	core->small_ticks = SMALL_US * weft__ticks_per_us();
 	core->spin_ns = weft_cpus() > 1 ? SPIN_NS : 0;
-	for (int i = 0; i < threads; i++)
-		thread_record(core, i);
-	while (core->started < threads) {
-		struct weft__worker *w = &core->workers[core->started];
-
-		/* On its behalf: who forks before it gets going makes it an offer. */
-		weft_add_relaxed(&core->census, WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
-		err = weft__thread_start(&w->thread, weft__worker_main, w, pool->stack_size,
-					 pool->name);
-		if (err) {
-			weft_sub_relaxed(&core->census,
-					 WEFT__CENSUS_IDLE + WEFT__CENSUS_SEARCHING);
-			break;
-		}
-		core->started++;
-	}
+	weft__tasks_init(core);
+	err = weft__staff_hire(core, width - 1);
 	if (err && exact) {
 		weft__core_free(core);
 		return err;
@@ -200,23 +183,9 @@ struct weft__core *weft__core_get(weft_pool *pool)
 	return expected;
 }
 
-/* ---- the end ----------------------------------------------------------------------- */
-
-static void threads_end(struct weft__core *core)
-{
-	weft_swap_seq_cst(&core->stop, 1); /* idle.1 */
-	for (int i = 0; i < core->threads; i += 64)
-		weft_swap_seq_cst(&core->asleep[i / 64], 0); /* idle.1, event */
-	/* Also those that are awake: theirs is reset before they look at `stop`. */
-	for (int i = 0; i < core->started; i++)
-		weft_event_set(&core->workers[i].event);
-	for (int i = 0; i < core->started; i++)
-		weft__thread_join(core->workers[i].thread);
-}
-
 void weft__core_free(struct weft__core *core)
 {
 	if (!weft__core_stale(core))
-		threads_end(core);
+		weft__staff_end(core);
 	weft__pages_unmap(core, core->bytes);
 }

@@ -28,6 +28,7 @@
 
 #include "base/assert.h"
 #include "sync/sync.h"
+#include "weft/task.h"
 
 /* ---- handing out ----------------------------------------------------------------- */
 
@@ -98,29 +99,38 @@ void weft_pool_promote(weft_par par)
 
 /* ---- running what was claimed ------------------------------------------------------ */
 
-void weft__job_run(struct weft__worker *w, struct weft__worker *victim, weft_job *tail,
-		   const struct weft__offer *offer)
+/* The thief says its name, `w`, and `as` is who runs it: `w` too, but for a job that must
+ * not hand out what it forks. */
+static void run_claimed(struct weft__worker *w, struct weft__worker *as,
+			struct weft__worker *victim, weft_job *tail,
+			const struct weft__offer *offer)
 {
-	weft_token *outer = w->ambient, *ambient = weft_ambient_set(offer->ambient);
+	weft_token *outer = as->ambient, *ambient = weft_ambient_set(offer->ambient);
 	weft_job *job = offer->job;
 
 	weft__count(&w->stolen);
-	w->ambient = offer->ambient;
-	w->base = tail;
+	as->ambient = offer->ambient;
+	as->base = tail;
 	if (weft_or_acq_rel(&job->state, (uintptr_t)w) & WEFT__JOB_WAITED) /* job.2 */
 		weft_event_set(&victim->event);
 
-	offer->run((weft_par){ &w->face, tail }, job);
+	offer->run((weft_par){ &as->face, tail }, job);
 
 	if (weft__core_stale(w->core))
 		weft__die("a job returned to its pool in the child of a fork() inside of it");
-	WEFT__ASSERT(w->base == tail, "a job returned with a fork that it did not join");
-	w->ambient = outer;
+	WEFT__ASSERT(as->base == tail, "a job returned with a fork that it did not join");
+	as->ambient = outer;
 	weft_ambient_set(ambient);
 	/* The job, in its joiner's frame, is gone after this; the joiner's worker is
 	 * not, as long as the pool lives. */
 	if (weft_swap_acq_rel(&job->state, WEFT__JOB_DONE) & WEFT__JOB_WAITED) /* job.1, job.2 */
 		weft_event_set(&victim->event);
+}
+
+void weft__job_run(struct weft__worker *w, struct weft__worker *victim, weft_job *tail,
+		   const struct weft__offer *offer)
+{
+	run_claimed(w, w, victim, tail, offer);
 }
 
 /* ---- joining what was claimed ------------------------------------------------------ */
@@ -169,7 +179,7 @@ static void join_sleep(struct weft__worker *w, struct weft__worker *thief, weft_
 		}
 	}
 	weft__count(&w->parks);
-	weft__event_await(&w->event);
+	weft__worker_await(w);
 	weft__count(&w->wakes);
 	weft_store_relaxed(&w->waits_on, NULL);
 }
@@ -224,6 +234,62 @@ bool weft_pool_await(weft_par par, weft_job *job)
 	}
 	join_claimed(w, job, par.tail);
 	return true;
+}
+
+/* ---- yielding -------------------------------------------------------------------------- */
+
+/* Runs the oldest job that the worker itself has forked and nobody has taken: a joiner
+ * that helps it may have the others meanwhile, which are below its job as they were. */
+static bool run_own(struct weft__worker *w, weft_job *tail)
+{
+	uint64_t word = weft_load_acquire(&w->offers.word); /* offer.1 */
+	weft_job *base = w->base;
+	struct weft__offer offer;
+
+	while (weft__offers_count(word) > 0) {
+		if (weft__offers_claim(&w->offers, word, &offer)) {
+			run_claimed(w, w, w, tail, &offer);
+			w->base = base;
+			return true;
+		}
+		word = weft_load_acquire(&w->offers.word); /* offer.1 */
+	}
+	return false;
+}
+
+/* Runs a task or somebody's job, with no offers of its own outstanding. What that forks
+ * stays here: a joiner that helps this worker must not get it, as it is not below the job
+ * that the joiner waits for. */
+static bool run_foreign(struct weft__worker *w)
+{
+	struct weft__task *task = weft__tasks_take(w->core);
+	struct weft__worker alone, *victim = NULL;
+	struct weft__offer offer;
+
+	if (!task)
+		victim = weft__offer_claim_any(w, &offer);
+	if (!task && !victim)
+		return false;
+	weft__worker_alone(&alone, w->core);
+	alone.outer = w;
+	weft__worker_become(&alone);
+	if (task)
+		weft__tasks_run(&alone, task);
+	else
+		run_claimed(w, &alone, victim, &alone.root, &offer);
+	weft__worker_become(w);
+	return true;
+}
+
+bool weft_pool_yield(weft_par par)
+{
+	struct weft__worker *w = weft__worker_of(par.worker);
+
+	if (w->alone || weft__core_stale(w->core))
+		return false;
+	if (weft__offers_count(weft_load_relaxed(&w->offers.word)) == 0 && w->base != par.tail)
+		offer_oldest(w);
+	return run_own(w, par.tail) || (w->base == par.tail && run_foreign(w));
 }
 
 /* ---- as functions -------------------------------------------------------------------- */

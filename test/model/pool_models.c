@@ -385,7 +385,7 @@ static void get_core(void *arg)
 	struct weft__core **core = arg;
 
 	*core = weft__core_get(weft__pool_here());
-	WEFT_CHECK(*core && (*core)->threads == 0);
+	WEFT_CHECK(*core && weft_load_relaxed(&(*core)->live) == 0);
 }
 
 MODEL(pool_global_is_one, .covers = POOL, .leaks_allowed = true)
