@@ -282,17 +282,22 @@ static inline bool subject_doubles_check(const double *x, size_t n, double facto
 }
 
 /* The bodies over one range: what a plain loop does on one thread. Eight
- * running sums, since one would measure the latency of an addition. Not inlined, so
- * that the compiler makes the same loop of them for every subject. */
+ * running sums, since one would measure the latency of an addition. Neither inlined nor
+ * fitted to their callers, and aligned, so that all subjects have the same loops, at the
+ * same place of a line of code: of two such loops one may be twice as fast. */
+#if defined(__clang__)
+#define SUBJECT_BODY __attribute__((noinline, unused, aligned(64)))
+#else
+#define SUBJECT_BODY __attribute__((noipa, unused, aligned(64)))
+#endif
 
-__attribute__((noinline, unused)) static void subject_scale(double *x, size_t lo, size_t hi,
-							    double factor)
+SUBJECT_BODY static void subject_scale(double *x, size_t lo, size_t hi, double factor)
 {
 	for (size_t i = lo; i < hi; i++)
 		x[i] *= factor;
 }
 
-__attribute__((noinline, unused)) static double subject_sum(const double *x, size_t lo, size_t hi)
+SUBJECT_BODY static double subject_sum(const double *x, size_t lo, size_t hi)
 {
 	double s[8] = { 0 };
 	size_t i = lo;
@@ -355,6 +360,124 @@ static inline int subject_par_measure(const char *bench, const char *name, subje
 	if (!good)
 		return subject_bad("%s over %s doubles gave a wrong result", bench, name);
 	return subject_ok(took / ((double)n * (double)passes), "ns/element");
+}
+
+/* par_scan: y[i] = x[0] + ... + x[i]. par_filter: y is those of x that are to be kept, in
+ * their order. About half are, and which is not easy to foresee. */
+
+static inline bool subject_keep(double x)
+{
+	return (uint32_t)(int32_t)x * UINT32_C(2654435761) >> 31;
+}
+
+/* The sums of one range behind `before`; returns the last one. */
+SUBJECT_BODY static double subject_scan(const double *x, double *y, size_t lo, size_t hi,
+					double before)
+{
+	for (size_t i = lo; i < hi; i++)
+		y[i] = before += x[i];
+	return before;
+}
+
+SUBJECT_BODY static size_t subject_kept(const double *x, size_t lo, size_t hi)
+{
+	size_t count = 0;
+
+	for (size_t i = lo; i < hi; i++)
+		count += subject_keep(x[i]);
+	return count;
+}
+
+/* Fills y[k] .. y[end - 1], without a branch that cannot be foreseen. */
+SUBJECT_BODY static void subject_filter(const double *x, double *y, size_t lo, size_t k,
+					size_t end)
+{
+	for (size_t i = lo; k < end; i++) {
+		y[k] = x[i];
+		k += subject_keep(x[i]);
+	}
+}
+
+/* Return the sum of all, and the count of what was kept. */
+typedef double (*subject_scan_fn)(const double *x, double *y, size_t n);
+typedef size_t (*subject_filter_fn)(const double *x, double *y, size_t n);
+
+static inline bool subject_scan_check(const double *x, const double *y, size_t n)
+{
+	double sum = 0.0;
+	bool good = true;
+
+	for (size_t i = 0; i < n; i++)
+		good &= y[i] == (sum += x[i]);
+	return good;
+}
+
+static inline bool subject_filter_check(const double *x, const double *y, size_t n)
+{
+	bool good = true;
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (subject_keep(x[i]))
+			good &= y[k++] == x[i];
+	return good;
+}
+
+/* The time of `passes` passes, or a negative number if one gave a wrong answer. */
+static inline double subject_order_time(const double *x, double *y, size_t n, uint64_t passes,
+					subject_scan_fn scan, subject_filter_fn filter)
+{
+	double sum = subject_doubles_sum(n), start;
+	size_t kept = subject_kept(x, 0, n);
+	bool good = true;
+
+	start = subject_now_ns();
+	for (uint64_t i = 0; i < passes; i++)
+		good &= scan ? scan(x, y, n) == sum : filter(x, y, n) == kept;
+	return good ? subject_now_ns() - start : -1.0;
+}
+
+/* Both benches, whole; one of the functions is NULL. */
+static inline int subject_order_measure(const char *bench, const char *name, subject_scan_fn scan,
+					subject_filter_fn filter)
+{
+	size_t n = subject_par_n(name);
+	double *x = n ? subject_doubles_new(n) : NULL, *y = n ? subject_doubles_new(n) : NULL;
+
+	if (!x || !y)
+		return subject_bad("no %zu doubles in memory for case %s", n, name);
+	uint64_t most = subject_par_most(n), rehearse = n >= 10000000 ? 1 : most / 50;
+	double took = subject_order_time(x, y, n, rehearse, scan, filter);
+	uint64_t passes = n >= 10000000 ? most : subject_count(rehearse, took, most, 1);
+	bool good = took >= 0.0;
+
+	for (size_t i = 0; i < n; i++)
+		y[i] = -1.0;
+	took = subject_order_time(x, y, n, passes, scan, filter);
+	good &= took >= 0.0 &&
+		(scan ? subject_scan_check(x, y, n) : subject_filter_check(x, y, n));
+	free(x);
+	free(y);
+	if (!good)
+		return subject_bad("%s over %s doubles gave a wrong result", bench, name);
+	return subject_ok(took / ((double)n * (double)passes), "ns/element");
+}
+
+/* The four benches over arrays. */
+struct subject_par {
+	subject_scale_fn scale;
+	subject_sum_fn sum;
+	subject_scan_fn scan;
+	subject_filter_fn filter;
+};
+
+static inline int subject_par_run(const char *bench, const char *name, const struct subject_par *p)
+{
+	if (strcmp(bench, "par_scan") == 0)
+		return subject_order_measure(bench, name, p->scan, NULL);
+	if (strcmp(bench, "par_filter") == 0)
+		return subject_order_measure(bench, name, NULL, p->filter);
+	return subject_par_measure(bench, name, p->scale, p->sum);
 }
 
 #ifdef __cplusplus

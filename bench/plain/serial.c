@@ -30,13 +30,32 @@ __attribute__((noinline)) static double sum(const double *x, size_t n)
 	return subject_sum(x, 0, n);
 }
 
+static double scan(const double *x, double *y, size_t n)
+{
+	return subject_scan(x, y, 0, n, 0.0);
+}
+
+/* There is room for all, so it need not count before. */
+__attribute__((noinline)) static size_t filter(const double *x, double *y, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		y[k] = x[i];
+		k += subject_keep(x[i]);
+	}
+	return k;
+}
+
+static const struct subject_par loops = { scale, sum, scan, filter };
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
 		return subject_bad("usage: serial BENCH CASE WORKERS");
 	if (strcmp(argv[1], "fork_join") == 0)
 		return subject_fib_measure(argv[2], fib);
-	if (strcmp(argv[1], "par_for") == 0 || strcmp(argv[1], "par_reduce") == 0)
-		return subject_par_measure(argv[1], argv[2], scale, sum);
+	if (strncmp(argv[1], "par_", 4) == 0)
+		return subject_par_run(argv[1], argv[2], &loops);
 	return subject_skip("there is no plain form of %s", argv[1]);
 }

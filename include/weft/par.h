@@ -178,12 +178,15 @@ WEFT_API size_t weft_par_position(size_t lo, size_t hi, weft_test_fn test, void 
  * and leaves the fold of all before hi. `measure` folds a range into an accumulator like
  * the body of a reduction, and writes nothing; it is called for a range whose forerunners
  * are not done, shortly before its `write` and on the same thread, and left out where one
- * worker does all. Both must come to the same. Inclusive or exclusive: `write` decides. */
+ * worker does all. Both must come to the same. Inclusive or exclusive: `write` decides.
+ *
+ * *after is what `write` will come to, if the range was measured: then later ranges may be
+ * written at the same time. If it was not, `after` is NULL, and they are not. */
 typedef struct weft_scan {
 	size_t size; /* as in weft_reduce */
 	const void *identity;
 	void (*measure)(void *context, size_t lo, size_t hi, void *accumulator);
-	void (*write)(void *context, size_t lo, size_t hi, void *accumulator);
+	void (*write)(void *context, size_t lo, size_t hi, void *accumulator, const void *after);
 	void (*combine)(void *context, void *left, const void *right);
 	void *context;
 } weft_scan;

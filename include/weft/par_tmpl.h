@@ -17,9 +17,10 @@
  *     ...
  *     double product = dot(0, n, &vectors, NULL);
  *
- * Expressions see `c`, the WEFT_CONTEXT * that the call was given (void * if that is not
- * defined), and an index `i`; they may name anything else that is in scope at the
- * inclusion. Zip and enumerate are to use several arrays, and i, in one expression.
+ * Expressions get `c`, the WEFT_CONTEXT * that the call was given (void * if that is not
+ * defined), and an index `i`, by whatever names; they may name anything else that is in
+ * scope at the inclusion, as all names in here begin with weft__. To zip and to enumerate
+ * is to use several arrays, and the index, in one expression.
  * The functions are static inline, and take (lo, hi, c, opts) as those of <weft/par.h>
  * do. Define one of these, and what belongs to it:
  *
@@ -33,9 +34,10 @@
  *                never after they were stored: so a scan may be in place.
  *   WEFT_FILTER  size_t f(...)   WEFT_TEST(c, i): which indices; WEFT_KEEP(c, k, i): a
  *                statement that makes the k-th output of index i. Returns their number.
- *                The test is cheap and has no side effects: it is made up to three
- *                times. WEFT_KEEP may also be made for an index that fails the test, at
- *                a place k that is then made again: so it has no side effects either.
+ *                Both are cheap and may be repeated: the test is made once or twice,
+ *                and WEFT_KEEP also for indices that fail it, at a place k that is then
+ *                made again, or is the first one behind the last; so there is room for
+ *                as many as there are indices.
  *   WEFT_FIND    size_t f_any(...), f_first, f_last, f_count
  *                WEFT_TEST(c, i). An index, or hi if there is none; f_count: how many.
  *   WEFT_BEST    size_t f(...)   WEFT_KEY(c, i) of type WEFT_T: the index of the first of
@@ -62,19 +64,22 @@
 /* ---- for ---------------------------------------------------------------------------- */
 
 #ifdef WEFT_FOR
-static inline void WEFT__PASTE(WEFT_FOR, _range)(void *context, size_t lo, size_t hi)
+static inline void WEFT__PASTE(WEFT_FOR, _range)(void *weft__context, size_t weft__lo,
+						 size_t weft__hi)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++) {
-		WEFT_EACH(c, i);
+	(void)weft__c;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++) {
+		WEFT_EACH(weft__c, weft__i);
 	}
 }
 
-static inline void WEFT_FOR(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_par_opts *opts)
+static inline void WEFT_FOR(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
+			    const weft_par_opts *weft__opts)
 {
-	weft_par_for(lo, hi, WEFT__PASTE(WEFT_FOR, _range), (void *)(uintptr_t)c, opts);
+	weft_par_for(weft__lo, weft__hi, WEFT__PASTE(WEFT_FOR, _range), (void *)(uintptr_t)weft__c,
+		     weft__opts);
 }
 #endif
 
@@ -83,47 +88,54 @@ static inline void WEFT_FOR(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_pa
 #ifdef WEFT_REDUCE
 WEFT__FITS(WEFT_REDUCE, WEFT_T);
 
-static inline void WEFT__PASTE(WEFT_REDUCE, _range)(void *context, size_t lo, size_t hi,
-						    void *accumulator)
+static inline void WEFT__PASTE(WEFT_REDUCE, _range)(void *weft__context, size_t weft__lo,
+						    size_t weft__hi, void *weft__accumulator)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
-	WEFT_T all = *(WEFT_T *)accumulator;
-	size_t i = lo;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	WEFT_T weft__all = *(WEFT_T *)weft__accumulator;
+	size_t weft__i = weft__lo;
 
-	(void)c;
+	(void)weft__c;
 #ifdef WEFT_COMMUTES
-	if (hi - lo >= 32) {
-		WEFT_T lane[8];
+	if (weft__hi - weft__lo >= 32) {
+		WEFT_T weft__lane[8];
 
-		for (size_t k = 0; k < 8; k++)
-			lane[k] = WEFT_ITEM(c, i + k);
-		for (i += 8; hi - i >= 8; i += 8)
-			for (size_t k = 0; k < 8; k++)
-				lane[k] = WEFT_COMBINE(lane[k], WEFT_ITEM(c, i + k));
-		for (size_t k = 0; k < 8; k++)
-			all = WEFT_COMBINE(all, lane[k]);
+		for (size_t weft__k = 0; weft__k < 8; weft__k++)
+			weft__lane[weft__k] = WEFT_ITEM(weft__c, weft__i + weft__k);
+		for (weft__i += 8; weft__hi - weft__i >= 8; weft__i += 8)
+			for (size_t weft__k = 0; weft__k < 8; weft__k++)
+				weft__lane[weft__k] = WEFT_COMBINE(
+					weft__lane[weft__k],
+					WEFT_ITEM(weft__c, weft__i + weft__k));
+		for (size_t weft__k = 0; weft__k < 8; weft__k++)
+			weft__all = WEFT_COMBINE(weft__all, weft__lane[weft__k]);
 	}
 #endif
-	for (; i < hi; i++)
-		all = WEFT_COMBINE(all, WEFT_ITEM(c, i));
-	*(WEFT_T *)accumulator = all;
+	for (; weft__i < weft__hi; weft__i++)
+		weft__all = WEFT_COMBINE(weft__all, WEFT_ITEM(weft__c, weft__i));
+	*(WEFT_T *)weft__accumulator = weft__all;
 }
 
-static inline void WEFT__PASTE(WEFT_REDUCE, _combine)(void *context, void *left, const void *right)
+static inline void WEFT__PASTE(WEFT_REDUCE, _combine)(void *weft__context, void *weft__left,
+						      const void *weft__right)
 {
-	(void)context;
-	*(WEFT_T *)left = WEFT_COMBINE(*(WEFT_T *)left, *(const WEFT_T *)right);
+	(void)weft__context;
+	*(WEFT_T *)weft__left = WEFT_COMBINE(*(WEFT_T *)weft__left, *(const WEFT_T *)weft__right);
 }
 
-static inline WEFT_T WEFT_REDUCE(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_par_opts *opts)
+static inline WEFT_T WEFT_REDUCE(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
+				 const weft_par_opts *weft__opts)
 {
-	WEFT_T identity = WEFT_IDENTITY, result = WEFT_IDENTITY;
-	weft_reduce reduce = { sizeof(WEFT_T), &identity, WEFT__PASTE(WEFT_REDUCE, _range),
-			       WEFT__PASTE(WEFT_REDUCE, _combine), (void *)(uintptr_t)c };
-	int err = weft_par_reduce(lo, hi, &reduce, &result, opts);
+	WEFT_T weft__identity = WEFT_IDENTITY, weft__result = WEFT_IDENTITY;
+	weft_reduce weft__reduce = { sizeof(WEFT_T), &weft__identity,
+				     WEFT__PASTE(WEFT_REDUCE, _range),
+				     WEFT__PASTE(WEFT_REDUCE, _combine),
+				     (void *)(uintptr_t)weft__c };
+	int weft__err = weft_par_reduce(weft__lo, weft__hi, &weft__reduce, &weft__result,
+					weft__opts);
 
-	(void)err; /* the size is in bounds */
-	return result;
+	(void)weft__err; /* the size is in bounds */
+	return weft__result;
 }
 #endif
 
@@ -132,196 +144,218 @@ static inline WEFT_T WEFT_REDUCE(size_t lo, size_t hi, WEFT_CONTEXT *c, const we
 #ifdef WEFT_SCAN
 WEFT__FITS(WEFT_SCAN, WEFT_T);
 
-static inline void WEFT__PASTE(WEFT_SCAN, _measure)(void *context, size_t lo, size_t hi,
-						    void *accumulator)
+static inline void WEFT__PASTE(WEFT_SCAN, _measure)(void *weft__context, size_t weft__lo,
+						    size_t weft__hi, void *weft__accumulator)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
-	WEFT_T all = *(WEFT_T *)accumulator;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	WEFT_T weft__all = *(WEFT_T *)weft__accumulator;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++)
-		all = WEFT_COMBINE(all, WEFT_ITEM(c, i));
-	*(WEFT_T *)accumulator = all;
+	(void)weft__c;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++)
+		weft__all = WEFT_COMBINE(weft__all, WEFT_ITEM(weft__c, weft__i));
+	*(WEFT_T *)weft__accumulator = weft__all;
 }
 
-static inline void WEFT__PASTE(WEFT_SCAN, _write)(void *context, size_t lo, size_t hi,
-						  void *accumulator)
+static inline void WEFT__PASTE(WEFT_SCAN, _write)(void *weft__context, size_t weft__lo,
+						  size_t weft__hi, void *weft__accumulator,
+						  const void *weft__after)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
-	WEFT_T all = *(WEFT_T *)accumulator;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	WEFT_T weft__all = *(WEFT_T *)weft__accumulator;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++) {
-		WEFT_T with = WEFT_COMBINE(all, WEFT_ITEM(c, i));
+	(void)weft__c;
+	(void)weft__after;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++) {
+		WEFT_T weft__with = WEFT_COMBINE(weft__all, WEFT_ITEM(weft__c, weft__i));
 
 #ifdef WEFT_EXCLUSIVE
-		WEFT_STORE(c, i, all);
+		WEFT_STORE(weft__c, weft__i, weft__all);
 #else
-		WEFT_STORE(c, i, with);
+		WEFT_STORE(weft__c, weft__i, weft__with);
 #endif
-		all = with;
+		weft__all = weft__with;
 	}
-	*(WEFT_T *)accumulator = all;
+	*(WEFT_T *)weft__accumulator = weft__all;
 }
 
-static inline void WEFT__PASTE(WEFT_SCAN, _combine)(void *context, void *left, const void *right)
+static inline void WEFT__PASTE(WEFT_SCAN, _combine)(void *weft__context, void *weft__left,
+						    const void *weft__right)
 {
-	(void)context;
-	*(WEFT_T *)left = WEFT_COMBINE(*(WEFT_T *)left, *(const WEFT_T *)right);
+	(void)weft__context;
+	*(WEFT_T *)weft__left = WEFT_COMBINE(*(WEFT_T *)weft__left, *(const WEFT_T *)weft__right);
 }
 
-static inline WEFT_T WEFT_SCAN(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_par_opts *opts)
+static inline WEFT_T WEFT_SCAN(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
+			       const weft_par_opts *weft__opts)
 {
-	WEFT_T identity = WEFT_IDENTITY, total = WEFT_IDENTITY;
-	weft_scan scan = { sizeof(WEFT_T),
-			   &identity,
-			   WEFT__PASTE(WEFT_SCAN, _measure),
-			   WEFT__PASTE(WEFT_SCAN, _write),
-			   WEFT__PASTE(WEFT_SCAN, _combine),
-			   (void *)(uintptr_t)c };
-	int err = weft_par_scan(lo, hi, &scan, &total, opts);
+	WEFT_T weft__identity = WEFT_IDENTITY, weft__total = WEFT_IDENTITY;
+	weft_scan weft__scan = { sizeof(WEFT_T),
+				 &weft__identity,
+				 WEFT__PASTE(WEFT_SCAN, _measure),
+				 WEFT__PASTE(WEFT_SCAN, _write),
+				 WEFT__PASTE(WEFT_SCAN, _combine),
+				 (void *)(uintptr_t)weft__c };
+	int weft__err = weft_par_scan(weft__lo, weft__hi, &weft__scan, &weft__total, weft__opts);
 
-	(void)err; /* the size is in bounds */
-	return total;
+	(void)weft__err; /* the size is in bounds */
+	return weft__total;
 }
 #endif
 
 /* ---- filter ------------------------------------------------------------------------------ */
 
 #ifdef WEFT_FILTER
-static inline size_t WEFT__PASTE(WEFT_FILTER, _some)(WEFT_CONTEXT *c, size_t lo, size_t hi)
+static inline size_t WEFT__PASTE(WEFT_FILTER, _some)(WEFT_CONTEXT *weft__c, size_t weft__lo,
+						     size_t weft__hi)
 {
-	size_t count = 0;
+	size_t weft__count = 0;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++)
-		count += (WEFT_TEST(c, i)) ? 1 : 0;
-	return count;
+	(void)weft__c;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++)
+		weft__count += (WEFT_TEST(weft__c, weft__i)) ? 1 : 0;
+	return weft__count;
 }
 
-static inline void WEFT__PASTE(WEFT_FILTER, _measure)(void *context, size_t lo, size_t hi,
-						      void *accumulator)
+static inline void WEFT__PASTE(WEFT_FILTER, _measure)(void *weft__context, size_t weft__lo,
+						      size_t weft__hi, void *weft__accumulator)
 {
-	*(size_t *)accumulator += WEFT__PASTE(WEFT_FILTER, _some)((WEFT_CONTEXT *)context, lo, hi);
+	*(size_t *)weft__accumulator += WEFT__PASTE(WEFT_FILTER, _some)(
+		(WEFT_CONTEXT *)weft__context, weft__lo, weft__hi);
 }
 
-/* By some at a time, which are first counted: so the loop knows where to end, needs no
- * branch that nobody can predict, and stays within the places that are its own. */
-static inline void WEFT__PASTE(WEFT_FILTER, _write)(void *context, size_t lo, size_t hi,
-						    void *accumulator)
+/* No branch that nobody can predict: what is not kept is overwritten by the next one. If
+ * others write at the same time, the last one kept ends it, so as to stay within the
+ * places that are its own. */
+static inline void WEFT__PASTE(WEFT_FILTER, _write)(void *weft__context, size_t weft__lo,
+						    size_t weft__hi, void *weft__accumulator,
+						    const void *weft__after)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
-	size_t k = *(size_t *)accumulator;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	size_t weft__k = *(size_t *)weft__accumulator, weft__i = weft__lo;
 
-	(void)c;
-	while (lo < hi) {
-		size_t to = hi - lo < 1024 ? hi : lo + 1024;
-		size_t end = k + WEFT__PASTE(WEFT_FILTER, _some)(c, lo, to);
+	(void)weft__c;
+	if (weft__after) {
+		size_t weft__end = *(const size_t *)weft__after;
 
-		for (size_t i = lo; k < end; i++) {
-			WEFT_KEEP(c, k, i);
-			k += (WEFT_TEST(c, i)) ? 1 : 0;
+		for (; weft__k < weft__end; weft__i++) {
+			WEFT_KEEP(weft__c, weft__k, weft__i);
+			weft__k += (WEFT_TEST(weft__c, weft__i)) ? 1 : 0;
 		}
-		lo = to;
+	} else {
+		for (; weft__i < weft__hi; weft__i++) {
+			WEFT_KEEP(weft__c, weft__k, weft__i);
+			weft__k += (WEFT_TEST(weft__c, weft__i)) ? 1 : 0;
+		}
 	}
-	*(size_t *)accumulator = k;
+	*(size_t *)weft__accumulator = weft__k;
 }
 
-static inline void WEFT__PASTE(WEFT_FILTER, _combine)(void *context, void *left, const void *right)
+static inline void WEFT__PASTE(WEFT_FILTER, _combine)(void *weft__context, void *weft__left,
+						      const void *weft__right)
 {
-	(void)context;
-	*(size_t *)left += *(const size_t *)right;
+	(void)weft__context;
+	*(size_t *)weft__left += *(const size_t *)weft__right;
 }
 
-static inline size_t WEFT_FILTER(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_par_opts *opts)
+static inline size_t WEFT_FILTER(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
+				 const weft_par_opts *weft__opts)
 {
-	size_t zero = 0, total = 0;
-	weft_scan scan = { sizeof(size_t),
-			   &zero,
-			   WEFT__PASTE(WEFT_FILTER, _measure),
-			   WEFT__PASTE(WEFT_FILTER, _write),
-			   WEFT__PASTE(WEFT_FILTER, _combine),
-			   (void *)(uintptr_t)c };
-	int err = weft_par_scan(lo, hi, &scan, &total, opts);
+	size_t weft__zero = 0, weft__total = 0;
+	weft_scan weft__scan = { sizeof(size_t),
+				 &weft__zero,
+				 WEFT__PASTE(WEFT_FILTER, _measure),
+				 WEFT__PASTE(WEFT_FILTER, _write),
+				 WEFT__PASTE(WEFT_FILTER, _combine),
+				 (void *)(uintptr_t)weft__c };
+	int weft__err = weft_par_scan(weft__lo, weft__hi, &weft__scan, &weft__total, weft__opts);
 
-	(void)err; /* the size is in bounds */
-	return total;
+	(void)weft__err; /* the size is in bounds */
+	return weft__total;
 }
 #endif
 
 /* ---- find --------------------------------------------------------------------------------- */
 
 #ifdef WEFT_FIND
-static inline size_t WEFT__PASTE(WEFT_FIND, _up)(void *context, size_t lo, size_t hi)
+static inline size_t WEFT__PASTE(WEFT_FIND, _up)(void *weft__context, size_t weft__lo,
+						 size_t weft__hi)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++)
-		if (WEFT_TEST(c, i))
-			return i;
-	return hi;
+	(void)weft__c;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++)
+		if (WEFT_TEST(weft__c, weft__i))
+			return weft__i;
+	return weft__hi;
 }
 
-static inline size_t WEFT__PASTE(WEFT_FIND, _down)(void *context, size_t lo, size_t hi)
+static inline size_t WEFT__PASTE(WEFT_FIND, _down)(void *weft__context, size_t weft__lo,
+						   size_t weft__hi)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
 
-	(void)c;
-	for (size_t i = hi; i-- > lo;)
-		if (WEFT_TEST(c, i))
-			return i;
-	return hi;
+	(void)weft__c;
+	for (size_t weft__i = weft__hi; weft__i-- > weft__lo;)
+		if (WEFT_TEST(weft__c, weft__i))
+			return weft__i;
+	return weft__hi;
 }
 
-static inline void WEFT__PASTE(WEFT_FIND, _some)(void *context, size_t lo, size_t hi,
-						 void *accumulator)
+static inline void WEFT__PASTE(WEFT_FIND, _some)(void *weft__context, size_t weft__lo,
+						 size_t weft__hi, void *weft__accumulator)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
-	size_t count = 0;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	size_t weft__count = 0;
 
-	(void)c;
-	for (size_t i = lo; i < hi; i++)
-		count += (WEFT_TEST(c, i)) ? 1 : 0;
-	*(size_t *)accumulator += count;
+	(void)weft__c;
+	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++)
+		weft__count += (WEFT_TEST(weft__c, weft__i)) ? 1 : 0;
+	*(size_t *)weft__accumulator += weft__count;
 }
 
-static inline void WEFT__PASTE(WEFT_FIND, _add)(void *context, void *left, const void *right)
+static inline void WEFT__PASTE(WEFT_FIND, _add)(void *weft__context, void *weft__left,
+						const void *weft__right)
 {
-	(void)context;
-	*(size_t *)left += *(const size_t *)right;
+	(void)weft__context;
+	*(size_t *)weft__left += *(const size_t *)weft__right;
 }
 
-static inline size_t WEFT__PASTE(WEFT_FIND, _any)(size_t lo, size_t hi, WEFT_CONTEXT *c,
-						  const weft_par_opts *opts)
+static inline size_t WEFT__PASTE(WEFT_FIND, _any)(size_t weft__lo, size_t weft__hi,
+						  WEFT_CONTEXT *weft__c,
+						  const weft_par_opts *weft__opts)
 {
-	return weft_par_find_any(lo, hi, WEFT__PASTE(WEFT_FIND, _up), (void *)(uintptr_t)c, opts);
+	return weft_par_find_any(weft__lo, weft__hi, WEFT__PASTE(WEFT_FIND, _up),
+				 (void *)(uintptr_t)weft__c, weft__opts);
 }
 
-static inline size_t WEFT__PASTE(WEFT_FIND, _first)(size_t lo, size_t hi, WEFT_CONTEXT *c,
-						    const weft_par_opts *opts)
+static inline size_t WEFT__PASTE(WEFT_FIND, _first)(size_t weft__lo, size_t weft__hi,
+						    WEFT_CONTEXT *weft__c,
+						    const weft_par_opts *weft__opts)
 {
-	return weft_par_find_first(lo, hi, WEFT__PASTE(WEFT_FIND, _up), (void *)(uintptr_t)c,
-				   opts);
+	return weft_par_find_first(weft__lo, weft__hi, WEFT__PASTE(WEFT_FIND, _up),
+				   (void *)(uintptr_t)weft__c, weft__opts);
 }
 
-static inline size_t WEFT__PASTE(WEFT_FIND, _last)(size_t lo, size_t hi, WEFT_CONTEXT *c,
-						   const weft_par_opts *opts)
+static inline size_t WEFT__PASTE(WEFT_FIND, _last)(size_t weft__lo, size_t weft__hi,
+						   WEFT_CONTEXT *weft__c,
+						   const weft_par_opts *weft__opts)
 {
-	return weft_par_find_last(lo, hi, WEFT__PASTE(WEFT_FIND, _down), (void *)(uintptr_t)c,
-				  opts);
+	return weft_par_find_last(weft__lo, weft__hi, WEFT__PASTE(WEFT_FIND, _down),
+				  (void *)(uintptr_t)weft__c, weft__opts);
 }
 
-static inline size_t WEFT__PASTE(WEFT_FIND, _count)(size_t lo, size_t hi, WEFT_CONTEXT *c,
-						    const weft_par_opts *opts)
+static inline size_t WEFT__PASTE(WEFT_FIND, _count)(size_t weft__lo, size_t weft__hi,
+						    WEFT_CONTEXT *weft__c,
+						    const weft_par_opts *weft__opts)
 {
-	size_t zero = 0, total = 0;
-	weft_reduce reduce = { sizeof(size_t), &zero, WEFT__PASTE(WEFT_FIND, _some),
-			       WEFT__PASTE(WEFT_FIND, _add), (void *)(uintptr_t)c };
-	int err = weft_par_reduce(lo, hi, &reduce, &total, opts);
+	size_t weft__zero = 0, weft__total = 0;
+	weft_reduce weft__reduce = { sizeof(size_t), &weft__zero, WEFT__PASTE(WEFT_FIND, _some),
+				     WEFT__PASTE(WEFT_FIND, _add), (void *)(uintptr_t)weft__c };
+	int weft__err = weft_par_reduce(weft__lo, weft__hi, &weft__reduce, &weft__total,
+					weft__opts);
 
-	(void)err; /* the size is in bounds */
-	return total;
+	(void)weft__err; /* the size is in bounds */
+	return weft__total;
 }
 #endif
 
@@ -343,59 +377,65 @@ struct WEFT__PASTE(WEFT_BEST, _state) {
 
 WEFT__FITS(WEFT_BEST, struct WEFT__PASTE(WEFT_BEST, _state));
 
-static inline void WEFT__PASTE(WEFT_BEST, _range)(void *context, size_t lo, size_t hi,
-						  void *accumulator)
+static inline void WEFT__PASTE(WEFT_BEST, _range)(void *weft__context, size_t weft__lo,
+						  size_t weft__hi, void *weft__accumulator)
 {
-	WEFT_CONTEXT *c = (WEFT_CONTEXT *)context;
+	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
+	struct WEFT__PASTE(WEFT_BEST, _state) *weft__best = (struct WEFT__PASTE(
+		WEFT_BEST, _state) *)weft__accumulator;
+	size_t weft__i = weft__lo, weft__at = weft__best->index;
+	WEFT_T weft__least;
+
+	(void)weft__c;
+	for (; !weft__best->any && weft__i < weft__hi; weft__i++) {
+		WEFT_T weft__key = WEFT_KEY(weft__c, weft__i);
+
+		if (WEFT_USABLE(weft__key)) {
+			weft__best->key = weft__key;
+			weft__best->any = true;
+			weft__at = weft__i;
+		}
+	}
+	weft__least = weft__best->key;
+	for (; weft__i < weft__hi; weft__i++) {
+		WEFT_T weft__key = WEFT_KEY(weft__c, weft__i);
+
+		if (WEFT_USABLE(weft__key) && WEFT_BETTER(weft__key, weft__least)) {
+			weft__least = weft__key;
+			weft__at = weft__i;
+		}
+	}
+	weft__best->key = weft__least;
+	weft__best->index = weft__at;
+}
+
+static inline void WEFT__PASTE(WEFT_BEST, _combine)(void *weft__context, void *weft__left,
+						    const void *weft__right)
+{
 	struct WEFT__PASTE(WEFT_BEST,
-			   _state) *best = (struct WEFT__PASTE(WEFT_BEST, _state) *)accumulator;
-	size_t i = lo, at = best->index;
-	WEFT_T least;
+			   _state) *weft__l = (struct WEFT__PASTE(WEFT_BEST, _state) *)weft__left;
+	const struct WEFT__PASTE(WEFT_BEST, _state) *weft__r = (const struct WEFT__PASTE(
+		WEFT_BEST, _state) *)weft__right;
 
-	(void)c;
-	for (; !best->any && i < hi; i++) {
-		WEFT_T key = WEFT_KEY(c, i);
-
-		if (WEFT_USABLE(key)) {
-			best->key = key;
-			best->any = true;
-			at = i;
-		}
-	}
-	least = best->key;
-	for (; i < hi; i++) {
-		WEFT_T key = WEFT_KEY(c, i);
-
-		if (WEFT_USABLE(key) && WEFT_BETTER(key, least)) {
-			least = key;
-			at = i;
-		}
-	}
-	best->key = least;
-	best->index = at;
+	(void)weft__context;
+	if (weft__r->any && (!weft__l->any || WEFT_BETTER(weft__r->key, weft__l->key)))
+		*weft__l = *weft__r;
 }
 
-static inline void WEFT__PASTE(WEFT_BEST, _combine)(void *context, void *left, const void *right)
+static inline size_t WEFT_BEST(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
+			       const weft_par_opts *weft__opts)
 {
-	struct WEFT__PASTE(WEFT_BEST, _state) *l = (struct WEFT__PASTE(WEFT_BEST, _state) *)left;
-	const struct WEFT__PASTE(WEFT_BEST,
-				 _state) *r = (const struct WEFT__PASTE(WEFT_BEST, _state) *)right;
+	static const struct WEFT__PASTE(WEFT_BEST, _state) weft__none = { (WEFT_T)0, 0, false };
+	struct WEFT__PASTE(WEFT_BEST, _state) weft__best = weft__none;
+	weft_reduce weft__reduce = { sizeof(weft__none), &weft__none,
+				     WEFT__PASTE(WEFT_BEST, _range),
+				     WEFT__PASTE(WEFT_BEST, _combine),
+				     (void *)(uintptr_t)weft__c };
+	int weft__err = weft_par_reduce(weft__lo, weft__hi, &weft__reduce, &weft__best,
+					weft__opts);
 
-	(void)context;
-	if (r->any && (!l->any || WEFT_BETTER(r->key, l->key)))
-		*l = *r;
-}
-
-static inline size_t WEFT_BEST(size_t lo, size_t hi, WEFT_CONTEXT *c, const weft_par_opts *opts)
-{
-	static const struct WEFT__PASTE(WEFT_BEST, _state) none = { (WEFT_T)0, 0, false };
-	struct WEFT__PASTE(WEFT_BEST, _state) best = none;
-	weft_reduce reduce = { sizeof(none), &none, WEFT__PASTE(WEFT_BEST, _range),
-			       WEFT__PASTE(WEFT_BEST, _combine), (void *)(uintptr_t)c };
-	int err = weft_par_reduce(lo, hi, &reduce, &best, opts);
-
-	(void)err; /* the size is in bounds */
-	return best.any ? best.index : hi;
+	(void)weft__err; /* the size is in bounds */
+	return weft__best.any ? weft__best.index : weft__hi;
 }
 #endif
 

@@ -112,11 +112,12 @@ static void filter_measure(void *context, size_t lo, size_t hi, void *accumulato
 	*(size_t *)accumulator += kept;
 }
 
-static void filter_write(void *context, size_t lo, size_t hi, void *accumulator)
+static void filter_write(void *context, size_t lo, size_t hi, void *accumulator, const void *after)
 {
 	const struct filter *f = context;
 	size_t kept = *(size_t *)accumulator;
 
+	(void)after;
 	for (size_t i = lo; i < hi; i++) {
 		const char *item = f->in + i * f->size;
 

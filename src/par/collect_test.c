@@ -98,7 +98,7 @@ TEST(par_collect_takes_items_by_the_thousand)
 static int make_too_many(void *context, size_t lo, size_t hi, weft_items *items)
 {
 	(void)context, (void)lo, (void)hi;
-	CHECK_NULL(weft_items_add(items, SIZE_MAX / 16));
+	CHECK_NULL(weft_items_add(items, SIZE_MAX / 4));
 	weft_items_push(items, "12345678");
 	return 0;
 }

@@ -11,15 +11,15 @@
  * The idea is the estimator of "Provably and practically efficient granularity
  * control" (Acar, Aksenov, Charguéraud, Rainey; PPoPP 2019), without its cost
  * functions: the same loop with at most the same count is taken to be as cheap as
- * it was. That may be wrong, so every eighth time the loop is measured anew, and
- * one that turned out dear is forgotten. The harm is bounded by that: a few loops
- * in a row that are run on one CPU.
+ * it was. That may be wrong, so every eighth time the loop is measured anew, or, if it
+ * was far below what is small, every 32nd time; and one that turned out dear is
+ * forgotten. The harm is bounded by that: a few loops in a row that are run on one CPU.
  */
 #include "par/par.h"
 
 #include "base/rng.h"
 
-enum { ENTRIES = 16, MEASURE_EVERY = 8 };
+enum { ENTRIES = 16, BELIEVED_LEAST = 7, BELIEVED_MOST = 31 };
 
 struct entry {
 	uintptr_t key;
@@ -46,15 +46,15 @@ enum weft__guess weft__guess_size(uintptr_t key, size_t count)
 	return WEFT__SMALL_FOR_SURE;
 }
 
-void weft__guess_learn(uintptr_t key, size_t count, bool small)
+void weft__guess_learn(uintptr_t key, size_t count, uint64_t ticks, uint64_t budget)
 {
 	struct entry *e = loop_entry(key);
 	bool known = e->key == key;
 
-	if (small) {
+	if (ticks < budget) {
 		if (!known || e->small_count < count)
 			e->small_count = count;
-		e->left = MEASURE_EVERY;
+		e->left = ticks < budget / 8 ? BELIEVED_MOST : BELIEVED_LEAST;
 		e->key = key;
 	} else if (known) {
 		e->small_count = 0;

@@ -109,8 +109,9 @@ static inline bool weft__reduce_size_ok(size_t size)
 enum weft__guess { WEFT__UNKNOWN, WEFT__SMALL, WEFT__SMALL_FOR_SURE };
 enum weft__guess weft__guess_size(uintptr_t key, size_t count);
 
-/* What a run of `count` indices on the calling thread alone has shown. */
-void weft__guess_learn(uintptr_t key, size_t count, bool small);
+/* What a run of `count` indices on the calling thread alone has shown: it took so long, and
+ * is small if that is less than the budget. */
+void weft__guess_learn(uintptr_t key, size_t count, uint64_t ticks, uint64_t budget);
 
 /* ---- try.c: the first failure ---------------------------------------------------------- */
 

@@ -78,14 +78,15 @@ static void baton_pass(struct pass *p, uint64_t ticket)
 
 static void write_directly(struct pass *p, const struct range *r)
 {
-	p->scan->write(p->scan->context, r->lo, r->hi, p->carry);
+	p->scan->write(p->scan->context, r->lo, r->hi, p->carry, NULL);
 	baton_pass(p, r->ticket);
 }
 
 /* Returns the ticks that it waited. */
 static uint64_t measure_and_write(struct pass *p, const struct range *r)
 {
-	WEFT_ALIGNED(64) unsigned char own[WEFT_REDUCE_MAX], before[WEFT_REDUCE_MAX];
+	WEFT_ALIGNED(64) unsigned char own[WEFT_REDUCE_MAX];
+	WEFT_ALIGNED(64) unsigned char before[WEFT_REDUCE_MAX], after[WEFT_REDUCE_MAX];
 	const weft_scan *scan = p->scan;
 	uint64_t ticks = 0;
 
@@ -98,8 +99,9 @@ static uint64_t measure_and_write(struct pass *p, const struct range *r)
 	}
 	memcpy(before, p->carry, scan->size);
 	scan->combine(scan->context, p->carry, own);
+	memcpy(after, p->carry, scan->size);
 	baton_pass(p, r->ticket);
-	scan->write(scan->context, r->lo, r->hi, before);
+	scan->write(scan->context, r->lo, r->hi, before, after);
 	return ticks;
 }
 
@@ -147,12 +149,22 @@ static void share(const weft_scan *scan, const struct weft__rest *rest, const we
 	weft__par_enter(opts, enter, &p);
 }
 
+/* As the body of a reduction by one worker. */
+static void write_alone(void *context, size_t lo, size_t hi, void *accumulator)
+{
+	const weft_scan *scan = context;
+
+	scan->write(scan->context, lo, hi, accumulator, NULL);
+}
+
 void weft__par_scan(size_t lo, size_t hi, const weft_scan *scan, void *total, uintptr_t key,
 		    const weft_par_opts *opts)
 {
 	WEFT_ALIGNED(64) unsigned char carry[WEFT_REDUCE_MAX];
-	weft_reduce alone = { .body = scan->write };
-	struct weft__loop loop = { .reduce = &alone, .context = scan->context, .key = key };
+	weft_reduce alone = { .body = write_alone };
+	struct weft__loop loop = { .reduce = &alone,
+				   .context = (void *)(uintptr_t)scan,
+				   .key = key };
 	struct weft__rest rest = { .loop = &loop, .lo = lo, .hi = hi, .accumulator = carry };
 
 	memcpy(carry, scan->identity, scan->size);

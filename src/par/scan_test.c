@@ -5,6 +5,7 @@
  * both forms, against a serial loop; workers who are sure to take part.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "par/rig_test.h"
 #include "weft/event.h"
@@ -42,7 +43,7 @@ static void measure(void *context, size_t lo, size_t hi, void *accumulator)
 	*(struct affine *)accumulator = f;
 }
 
-static void write_range(void *context, size_t lo, size_t hi, void *accumulator)
+static void write_range(void *context, size_t lo, size_t hi, void *accumulator, const void *after)
 {
 	struct affine f = *(struct affine *)accumulator;
 	bool exclusive = *(bool *)context;
@@ -56,6 +57,7 @@ static void write_range(void *context, size_t lo, size_t hi, void *accumulator)
 		f = then(f, item(i));
 		out[i] = exclusive ? before : f;
 	}
+	CHECK(!after || memcmp(&f, after, sizeof(f)) == 0);
 	*(struct affine *)accumulator = f;
 }
 
@@ -106,11 +108,12 @@ TEST(par_scan_is_serial_in_what_it_gives)
 static weft_event second_here;
 
 /* The first range, which its worker writes at once, ends when another was measured. */
-static void wait_for_second(void *context, size_t lo, size_t hi, void *accumulator)
+static void wait_for_second(void *context, size_t lo, size_t hi, void *accumulator,
+			    const void *after)
 {
 	if (lo == 0)
 		CHECK_EQ(weft_event_wait(&second_here), 0);
-	write_range(context, lo, hi, accumulator);
+	write_range(context, lo, hi, accumulator, after);
 }
 
 static void tell_second(void *context, size_t lo, size_t hi, void *accumulator)

@@ -20,19 +20,23 @@ enum {
 	BLOCK_US = 20,
 };
 
-/* A loop whose bodies skip the rest is over in no time, which tells nothing. */
-static void learn(const struct weft__loop *loop, size_t count, bool small)
+static uint64_t alone_ticks(void)
 {
-	if (!small || !loop->over || weft_load_relaxed(loop->over) == 0)
-		weft__guess_learn(loop->key, count, small);
+	return ALONE_US * weft__ticks_per_us();
+}
+
+/* A loop whose bodies skip the rest is over in no time, which tells nothing. */
+static void learn(const struct weft__loop *loop, size_t count, uint64_t ticks)
+{
+	if (!loop->over || weft_load_relaxed(loop->over) == 0)
+		weft__guess_learn(loop->key, count, ticks, alone_ticks());
 }
 
 /* Runs the loop's beginning; what is left is in `e`, with a good block size. */
 static void run_alone(struct weft__rest *e)
 {
 	const struct weft__loop *loop = e->loop;
-	uint64_t per_us = weft__ticks_per_us(), budget = ALONE_US * per_us;
-	uint64_t begin = weft__cpu_ticks(), last = begin, now;
+	uint64_t budget = alone_ticks(), begin = weft__cpu_ticks(), last = begin, now = begin;
 	size_t first = e->lo, sample = (e->hi - first) / 16 + 1, n = 1;
 
 	while (e->lo < e->hi) {
@@ -41,16 +45,14 @@ static void run_alone(struct weft__rest *e)
 		e->lo += n;
 		now = weft__cpu_ticks();
 		e->block = weft__block_next(n, now - last, loop->ticks_per_block);
-		if (now - begin >= budget) {
-			learn(loop, e->lo - first, false);
-			return;
-		}
+		if (now - begin >= budget)
+			break;
 		n = weft__block_next(n, now - last, budget);
 		if (n > sample && e->lo - first < sample)
 			n = sample;
 		last = now;
 	}
-	learn(loop, e->hi - first, true);
+	learn(loop, e->lo - first, now - begin);
 }
 
 /* Small loops, by what is known of them: true if that was all. */
@@ -67,8 +69,7 @@ static bool run_small(const struct weft__loop *loop, size_t lo, size_t hi, void 
 	}
 	ticks = weft__cpu_ticks();
 	weft__loop_call(loop, lo, hi, accumulator);
-	ticks = weft__cpu_ticks() - ticks;
-	learn(loop, hi - lo, ticks < ALONE_US * weft__ticks_per_us());
+	learn(loop, hi - lo, weft__cpu_ticks() - ticks);
 	return true;
 }
 
@@ -175,5 +176,5 @@ void weft__forks_start(uintptr_t key, size_t count, const weft_atomic_i32 *over,
 		weft__par_enter(opts, fn, arg);
 	ticks = weft__cpu_ticks() - ticks;
 	if (!over || weft_load_relaxed(over) == 0)
-		weft__guess_learn(key, count, ticks < ALONE_US * weft__ticks_per_us());
+		weft__guess_learn(key, count, ticks, alone_ticks());
 }

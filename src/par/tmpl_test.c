@@ -174,7 +174,7 @@ static void filter_check(size_t n, const weft_par_opts *opts)
 		CHECK_EQ(multiple_first(0, n, &arrays, opts), first);
 		CHECK_EQ(multiple_last(0, n, &arrays, opts), last);
 		CHECK_EQ(multiple_count(0, n, &arrays, opts), k);
-		for (; k < n; k++)
+		for (k++; k < n; k++)
 			CHECK_EQ(arrays.y[k], UINT64_MAX);
 	}
 }

@@ -309,3 +309,55 @@ pub fn par_measure(
     }
     Ok((nanos(took) / (n as f64 * passes as f64), "ns/element"))
 }
+
+// par_scan and par_filter
+
+#[inline(always)]
+pub fn keep(x: &f64) -> bool {
+    (unsafe { x.to_int_unchecked::<i32>() } as u32).wrapping_mul(2654435761) >> 31 != 0
+}
+
+/// The sums of one range behind `before`.
+#[inline(always)]
+pub fn scan(x: &[f64], y: &mut [f64], before: f64) {
+    let mut sum = before;
+    for (y, x) in y.iter_mut().zip(x) {
+        sum += x;
+        *y = sum;
+    }
+}
+
+/// `pass(x, y)` fills y, which it may make as long as it likes.
+pub fn order_measure(args: &Args, x: &[f64], mut pass: impl FnMut(&[f64], &mut Vec<f64>)) -> Answer {
+    let n = x.len();
+    let scanning = args.bench == "par_scan";
+    let mut y = vec![0.0; n];
+    let large = n >= 10_000_000;
+    let most = if large { 5 } else { 400_000_000 / n as u64 };
+    let rehearse = if large { 1 } else { most / 50 };
+    let mut run = |y: &mut Vec<f64>, passes: u64| {
+        let start = Instant::now();
+        for _ in 0..passes {
+            pass(x, y);
+        }
+        start.elapsed()
+    };
+    let took = run(&mut y, rehearse);
+    let passes = if large { most } else { count(rehearse, took, most, 1) };
+    y.iter_mut().for_each(|y| *y = -1.0);
+    let took = run(&mut y, passes);
+    let good = if scanning {
+        let mut sum = 0.0;
+        y.len() == n
+            && x.iter().zip(&y).all(|(x, y)| {
+                sum += x;
+                *y == sum
+            })
+    } else {
+        x.iter().filter(|x| keep(x)).eq(y.iter())
+    };
+    if !good {
+        return Err(format!("{} over {} doubles gave a wrong result", args.bench, n));
+    }
+    Ok((nanos(took) / (n as f64 * passes as f64), "ns/element"))
+}

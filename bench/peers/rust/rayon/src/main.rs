@@ -30,6 +30,25 @@ fn sum(x: &[f64]) -> f64 {
     x.par_chunks(piece(x.len())).map(subject::sum).sum()
 }
 
+/// Twice over the array: rayon has no scan.
+fn scan(x: &[f64], y: &mut [f64]) {
+    let piece = piece(x.len());
+    let mut before: Vec<f64> = x.par_chunks(piece).map(subject::sum).collect();
+    let mut sum = 0.0;
+    for b in &mut before {
+        sum += std::mem::replace(b, sum);
+    }
+    x.par_chunks(piece)
+        .zip(y.par_chunks_mut(piece))
+        .zip(before)
+        .for_each(|((x, y), before)| subject::scan(x, y, before));
+}
+
+fn filter(x: &[f64], y: &mut Vec<f64>) {
+    y.clear();
+    y.par_extend(x.par_iter().copied().filter(subject::keep));
+}
+
 /// The array on large pages, as in bench/subject.h. It is never freed.
 fn doubles(n: usize) -> Result<&'static mut [f64], String> {
     const HUGE: usize = 2 << 20;
@@ -60,6 +79,15 @@ fn measure(args: &Args) -> Answer {
             let x = doubles(subject::par_n(args)?)?;
             // From a thread outside the pool each call would cost a wake-up.
             rayon::scope(|_| subject::par_measure(args, x, scale, sum))
+        }
+        "par_scan" | "par_filter" => {
+            let x = doubles(subject::par_n(args)?)?;
+            rayon::scope(|_| {
+                subject::order_measure(args, x, |x, y| match args.bench.as_str() {
+                    "par_scan" => scan(x, y),
+                    _ => filter(x, y),
+                })
+            })
         }
         _ => subject::no_case(args),
     }
