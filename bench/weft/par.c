@@ -62,6 +62,7 @@ struct arrays {
 #define WEFT_IDENTITY 0
 #define WEFT_ITEM(a, i) ((a)->x[i])
 #define WEFT_COMBINE(a, b) ((a) + (b))
+#define WEFT_COMMUTES
 #define WEFT_STORE(a, i, value) (a)->y[i] = (value)
 #include <weft/par_tmpl.h>
 

@@ -28,7 +28,7 @@
  *   WEFT_REDUCE  WEFT_T f(...)   WEFT_ITEM(c, i) of type WEFT_T, WEFT_COMBINE(a, b), which
  *                is associative, WEFT_IDENTITY. If WEFT_COMMUTES is defined, items are
  *                combined in eight lanes, in another order than theirs.
- *   WEFT_SCAN    WEFT_T f(...)   the same three; WEFT_STORE(c, i, value): a statement. The
+ *   WEFT_SCAN    WEFT_T f(...)   the same; WEFT_STORE(c, i, value): a statement. The
  *                value is the fold up to and with item i, or, if WEFT_EXCLUSIVE is defined,
  *                up to it. Returns the fold of all. Items are read once or twice, and
  *                never after they were stored: so a scan may be in place.
@@ -83,13 +83,19 @@ static inline void WEFT_FOR(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft
 }
 #endif
 
-/* ---- reduce --------------------------------------------------------------------------- */
+/* ---- reduce, and what a scan has of it ------------------------------------------------ */
 
 #ifdef WEFT_REDUCE
-WEFT__FITS(WEFT_REDUCE, WEFT_T);
+#define WEFT__FOLD WEFT_REDUCE
+#elif defined(WEFT_SCAN)
+#define WEFT__FOLD WEFT_SCAN
+#endif
 
-static inline void WEFT__PASTE(WEFT_REDUCE, _range)(void *weft__context, size_t weft__lo,
-						    size_t weft__hi, void *weft__accumulator)
+#ifdef WEFT__FOLD
+WEFT__FITS(WEFT__FOLD, WEFT_T);
+
+static inline void WEFT__PASTE(WEFT__FOLD, _range)(void *weft__context, size_t weft__lo,
+						   size_t weft__hi, void *weft__accumulator)
 {
 	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
 	WEFT_T weft__all = *(WEFT_T *)weft__accumulator;
@@ -116,13 +122,15 @@ static inline void WEFT__PASTE(WEFT_REDUCE, _range)(void *weft__context, size_t 
 	*(WEFT_T *)weft__accumulator = weft__all;
 }
 
-static inline void WEFT__PASTE(WEFT_REDUCE, _combine)(void *weft__context, void *weft__left,
-						      const void *weft__right)
+static inline void WEFT__PASTE(WEFT__FOLD, _combine)(void *weft__context, void *weft__left,
+						     const void *weft__right)
 {
 	(void)weft__context;
 	*(WEFT_T *)weft__left = WEFT_COMBINE(*(WEFT_T *)weft__left, *(const WEFT_T *)weft__right);
 }
+#endif
 
+#ifdef WEFT_REDUCE
 static inline WEFT_T WEFT_REDUCE(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
 				 const weft_par_opts *weft__opts)
 {
@@ -142,20 +150,6 @@ static inline WEFT_T WEFT_REDUCE(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT 
 /* ---- scan ------------------------------------------------------------------------------ */
 
 #ifdef WEFT_SCAN
-WEFT__FITS(WEFT_SCAN, WEFT_T);
-
-static inline void WEFT__PASTE(WEFT_SCAN, _measure)(void *weft__context, size_t weft__lo,
-						    size_t weft__hi, void *weft__accumulator)
-{
-	WEFT_CONTEXT *weft__c = (WEFT_CONTEXT *)weft__context;
-	WEFT_T weft__all = *(WEFT_T *)weft__accumulator;
-
-	(void)weft__c;
-	for (size_t weft__i = weft__lo; weft__i < weft__hi; weft__i++)
-		weft__all = WEFT_COMBINE(weft__all, WEFT_ITEM(weft__c, weft__i));
-	*(WEFT_T *)weft__accumulator = weft__all;
-}
-
 static inline void WEFT__PASTE(WEFT_SCAN, _write)(void *weft__context, size_t weft__lo,
 						  size_t weft__hi, void *weft__accumulator,
 						  const void *weft__after)
@@ -178,20 +172,13 @@ static inline void WEFT__PASTE(WEFT_SCAN, _write)(void *weft__context, size_t we
 	*(WEFT_T *)weft__accumulator = weft__all;
 }
 
-static inline void WEFT__PASTE(WEFT_SCAN, _combine)(void *weft__context, void *weft__left,
-						    const void *weft__right)
-{
-	(void)weft__context;
-	*(WEFT_T *)weft__left = WEFT_COMBINE(*(WEFT_T *)weft__left, *(const WEFT_T *)weft__right);
-}
-
 static inline WEFT_T WEFT_SCAN(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *weft__c,
 			       const weft_par_opts *weft__opts)
 {
 	WEFT_T weft__identity = WEFT_IDENTITY, weft__total = WEFT_IDENTITY;
 	weft_scan weft__scan = { sizeof(WEFT_T),
 				 &weft__identity,
-				 WEFT__PASTE(WEFT_SCAN, _measure),
+				 WEFT__PASTE(WEFT_SCAN, _range),
 				 WEFT__PASTE(WEFT_SCAN, _write),
 				 WEFT__PASTE(WEFT_SCAN, _combine),
 				 (void *)(uintptr_t)weft__c };
@@ -440,6 +427,7 @@ static inline size_t WEFT_BEST(size_t weft__lo, size_t weft__hi, WEFT_CONTEXT *w
 #endif
 
 #undef WEFT__FITS
+#undef WEFT__FOLD
 #undef WEFT__PASTE
 #undef WEFT__PASTE2
 #undef WEFT_BEST
