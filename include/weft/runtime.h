@@ -57,11 +57,13 @@ typedef struct weft_runtime_opts {
 	weft_hog_fn on_hog;   /* NULL: a line and the frames on standard error, at most
 				* once a second */
 	void *on_hog_arg;
+	int dump_signal; /* a signal on which weft_runtime_dump() is written to standard
+			  * error, such as SIGUSR2; 0: none */
 } weft_runtime_opts;
 
 /* Starts a runtime; `opts` may be NULL. 0, -ENOMEM, -EAGAIN when the system allows no
  * more threads or descriptors, -EINVAL for options that cannot be, also in
- * WEFT_REACTOR; *out is NULL then.
+ * WEFT_REACTOR, and for a signal that cannot be caught; *out is NULL then.
  * Any thread. */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **out, const weft_runtime_opts *opts);
 

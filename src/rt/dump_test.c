@@ -4,11 +4,13 @@
  * its end though a fiber hogs its worker.
  */
 #include "rt_test.h"
+#include "sys/linux/sandbox_test.h"
 #include "weft/backoff.h"
 #include "weft/channel.h"
 #include "weft/event.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -157,4 +159,65 @@ TEST(dump_reports_a_worker_that_is_busy)
 	expect(text, "worker 0: busy");
 	weft_store_release(&released, true);
 	rt_stop(d.runtime);
+}
+
+/* ---- by a signal ---------------------------------------------------------------------- */
+
+/* Reads until the text is there. */
+static void await_text(int fd, const char *part)
+{
+	static char text[65536];
+	size_t got = 0;
+
+	for (text[0] = 0; !strstr(text, part); text[got] = 0) {
+		ssize_t n = read(fd, text + got, sizeof(text) - 1 - got);
+
+		CHECK_GT(n, 0);
+		got += (size_t)n;
+	}
+}
+
+static void dump_by_signal(void)
+{
+	const weft_runtime_opts opts = { .workers = 1, .hog_ns = -1, .dump_signal = SIGUSR2 };
+	struct dumped d = { .fd = -1 };
+	struct sigaction now;
+	int fds[2];
+
+	CHECK_EQ(weft_runtime_start(&d.runtime, &opts), 0);
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	spawn_named(&d, "waiter", wait_event);
+	await_parks(d.runtime, 1);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(raise(SIGUSR2), 0);
+		await_text(fds[0], "\"waiter\": waits: event");
+	}
+	/* Also when no worker has time for it. */
+	spawn_named(&d, "hog", hog);
+	while (!weft_load_acquire(&hogging))
+		weft_thread_yield();
+	CHECK_EQ(raise(SIGUSR2), 0);
+	await_text(fds[0], "worker 0: busy");
+	weft_store_release(&released, true);
+	weft_event_set(&d.event);
+	rt_stop(d.runtime);
+	CHECK_EQ(sigaction(SIGUSR2, NULL, &now), 0);
+	CHECK(now.sa_handler == SIG_DFL);
+}
+
+TEST(dump_is_written_on_a_signal)
+{
+	sandbox_run(dump_by_signal);
+}
+
+TEST(dump_signal_must_be_one_that_can_be_caught)
+{
+	weft_runtime *runtime;
+
+	CHECK_EQ(weft_runtime_start(&runtime, &(weft_runtime_opts){ .dump_signal = SIGKILL }),
+		 -EINVAL);
+	CHECK_NULL(runtime);
+	CHECK_EQ(weft_runtime_start(&runtime, &(weft_runtime_opts){ .dump_signal = -1 }), -EINVAL);
+	CHECK_NULL(runtime);
 }

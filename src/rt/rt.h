@@ -146,6 +146,13 @@ struct weft__rt_worker {
 	struct weft__wheel wheel;
 };
 
+/* The thread that writes the dump on a signal. */
+struct weft__dumper {
+	struct weft_signals *signals; /* NULL: there is none */
+	weft_event stop;
+	struct weft__thread thread;
+};
+
 /* DRAINING   fibers may come to their end; plain threads may not spawn
  * CANCELLED  nobody may spawn
  * OVER       the last fiber has ended, the threads leave */
@@ -163,6 +170,7 @@ struct weft_runtime {
 	struct weft__injector injector;
 	struct weft__lane lanes[WEFT__LANES];
 	struct weft__monitor monitor;
+	struct weft__dumper dumper;
 	weft_token root;
 	weft_event over;
 	weft_mutex dump_gate; /* one dump at a time */
@@ -248,5 +256,14 @@ bool weft__virtual_jump(struct weft__rt_worker *w);
 
 /* Does what others want of the worker; at its root. */
 void weft__rt_worker_errands(struct weft__rt_worker *w);
+
+/* ---- dumper.c ------------------------------------------------------------------------ */
+
+/* Begins to listen to the signal of the options, if there is one: 0, -EINVAL, -ENOMEM,
+ * -EAGAIN. */
+int weft__dumper_start(weft_runtime *runtime);
+
+/* Before the workers' threads are joined; harmless when there is none. */
+void weft__dumper_stop(weft_runtime *runtime);
 
 #endif

@@ -241,6 +241,7 @@ static void phase_set(weft_runtime *runtime, uint32_t from, uint32_t to)
 
 static void threads_end(weft_runtime *runtime)
 {
+	weft__dumper_stop(runtime);
 	weft__monitor_stop(runtime);
 	for (unsigned i = 0; i < runtime->started; i++)
 		weft__thread_join(runtime->worker[i].thread);
@@ -303,6 +304,8 @@ int weft_runtime_start(weft_runtime **out, const weft_runtime_opts *opts)
 	}
 	if (!err)
 		err = weft__monitor_start(runtime);
+	if (!err)
+		err = weft__dumper_start(runtime);
 	if (!err) {
 		*out = runtime;
 		return 0;

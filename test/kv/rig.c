@@ -52,7 +52,7 @@ const char *scratch(void)
 const char *const weft_program = WEFT_PROGRAM;
 
 /* A child with both outputs in pipes. Signals are as an interactive shell leaves them. */
-static pid_t child(const char *const *argv, int *out, int *err)
+static pid_t child(const char *const *argv, int *out, int *err, const struct server_hook *hook)
 {
 	int outs[2], errs[2];
 	pid_t pid;
@@ -68,6 +68,8 @@ static pid_t child(const char *const *argv, int *out, int *err)
 		signal(SIGPIPE, SIG_DFL);
 		dup2(outs[1], 1);
 		dup2(errs[1], 2);
+		if (hook)
+			hook->in_child();
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
@@ -75,6 +77,8 @@ static pid_t child(const char *const *argv, int *out, int *err)
 	close(errs[1]);
 	*out = outs[0];
 	*err = errs[0];
+	if (hook)
+		hook->in_parent(pid);
 	return pid;
 }
 
@@ -102,10 +106,10 @@ static bool read_until(int fd, const char *text, char line[512])
 	}
 }
 
-void server_start(struct server *s, const char *const *args)
+static bool start(struct server *s, const char *const *args, const struct server_hook *hook,
+		  char line[512])
 {
 	const char *argv[32] = { weft_program }, *at;
-	char line[512] = "", said[512] = "";
 	int n = 1;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -114,15 +118,13 @@ void server_start(struct server *s, const char *const *args)
 		argv[n++] = *args++;
 	argv[n++] = "--port";
 	argv[n++] = "0";
-	s->pid = child(argv, &s->out, &s->err);
-	if (!read_until(s->out, "listening on", line)) {
-		read_until(s->err, "weft", said);
-		FAIL("weft kv did not start: %s%s", line, said);
-	}
+	s->pid = child(argv, &s->out, &s->err, hook);
+	if (!read_until(s->out, "listening on", line))
+		return false;
 	at = strstr(line, "unix:");
 	if (at) {
 		CHECK_EQ(sscanf(at, "unix:%99[^,]", s->path), 1);
-		return;
+		return true;
 	}
 	at = strstr(line, "127.0.0.1:");
 	if (!at)
@@ -130,6 +132,24 @@ void server_start(struct server *s, const char *const *args)
 	CHECK_NOT_NULL(at);
 	s->port = atoi(strchr(at, '.') ? at + 10 : at + 6);
 	CHECK_GT(s->port, 0);
+	return true;
+}
+
+bool server_try_start(struct server *s, const char *const *args, const struct server_hook *hook)
+{
+	char line[512] = "";
+
+	return start(s, args, hook, line);
+}
+
+void server_start(struct server *s, const char *const *args)
+{
+	char line[512] = "", said[512] = "";
+
+	if (start(s, args, NULL, line))
+		return;
+	read_until(s->err, "weft", said);
+	FAIL("weft kv did not start: %s%s", line, said);
 }
 
 bool redis_start(struct server *s)
@@ -155,7 +175,7 @@ bool redis_start(struct server *s)
 	signal(SIGPIPE, SIG_IGN);
 	*s = (struct server){ 0 };
 	snprintf(s->path, sizeof(s->path), "%s/redis.sock", scratch());
-	s->pid = child(argv, &s->out, &s->err);
+	s->pid = child(argv, &s->out, &s->err, NULL);
 	if (read_until(s->out, "eady to accept connections", line))
 		return true;
 	CHECK_EQ(server_wait(s), 127);
@@ -183,10 +203,19 @@ static void drain(int fd, struct buf *to)
 	close(fd);
 }
 
+struct buf server_last_words(struct server *s)
+{
+	struct buf said = { 0 };
+
+	drain(s->err, &said);
+	s->err = -1;
+	return said;
+}
+
 int run(struct buf *said, const char *const *argv)
 {
 	int out, err;
-	pid_t pid = child(argv, &out, &err);
+	pid_t pid = child(argv, &out, &err, NULL);
 
 	drain(out, said);
 	drain(err, said);
@@ -208,7 +237,8 @@ int server_wait(struct server *s)
 	} while (read(s->out, piece, sizeof(piece)) > 0);
 	code = child_wait(s->pid);
 	close(s->out);
-	close(s->err);
+	if (s->err >= 0)
+		close(s->err);
 	return code;
 }
 

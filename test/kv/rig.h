@@ -31,6 +31,17 @@ struct server {
 void server_start(struct server *s, const char *const *args);
 #define SERVER_START(s, ...) server_start((s), (const char *const[]){ "kv", ##__VA_ARGS__, NULL })
 
+/* For what is to be done with a server beside: in the child, before it becomes the
+ * program; and then in the test, before it is waited for. */
+struct server_hook {
+	void (*in_child)(void);
+	void (*in_parent)(pid_t pid);
+};
+
+/* The same, but false if it ends without listening: its outputs are to be read, and its
+ * end to be waited for. */
+bool server_try_start(struct server *s, const char *const *args, const struct server_hook *hook);
+
 /* Starts redis-server on a socket in the scratch folder: false if there is none. */
 bool redis_start(struct server *s);
 
@@ -47,6 +58,8 @@ int server_wait(struct server *s);
 int child_wait(pid_t pid);
 /* Sends SIGTERM and waits: 0 is checked. */
 void server_stop(struct server *s);
+/* Reads standard error to its end. */
+struct buf server_last_words(struct server *s);
 /* Waits for a line on standard error that contains `text`. */
 void server_says(struct server *s, const char *text);
 

@@ -143,6 +143,23 @@ TEST(a_second_signal_ends_at_once)
 	client_close(&c);
 }
 
+TEST(sigusr2_tells_what_the_fibers_do_and_goes_on)
+{
+	struct server s;
+
+	SERVER_START(&s, "--workers", "2");
+	client_open(&c, &s);
+	ask(&c, "PING", "+PONG\r\n");
+	for (int i = 0; i < 3; i++) {
+		kill(s.pid, SIGUSR2);
+		server_says(&s, "runtime \"kv\": 2 workers");
+		server_says(&s, "worker 1:");
+		ask(&c, "PING", "+PONG\r\n");
+	}
+	client_close(&c);
+	server_stop(&s);
+}
+
 TEST(one_who_reads_nothing_does_not_hold_up_the_end)
 {
 	int waiting = 0;

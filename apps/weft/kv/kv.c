@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,7 +209,9 @@ static void limit_clients(struct kv_config *config)
 
 static int run(struct kv_server *server)
 {
-	weft_runtime_opts opts = { .name = "kv", .workers = server->config.workers };
+	weft_runtime_opts opts = { .name = "kv",
+				   .workers = server->config.workers,
+				   .dump_signal = SIGUSR2 };
 	weft_runtime *runtime;
 	int result = 0, err;
 
@@ -389,6 +392,7 @@ const struct command command_kv = {
 		"\n"
 		"Strings, counters, lists, hashes, sets, sorted sets, expiry, scans, pub/sub,\n"
 		"transactions, over RESP2 and RESP3. Ctrl-C, or SHUTDOWN, lets answers go out,\n"
-		"saves, and ends with 0; a second Ctrl-C ends at once.\n",
+		"saves, and ends with 0; a second Ctrl-C ends at once. On SIGUSR2 it tells on\n"
+		"standard error what each of its fibers is doing.\n",
 	.run = kv_main,
 };

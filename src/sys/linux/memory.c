@@ -9,6 +9,7 @@
 
 #include "sys/sys.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,9 +53,11 @@ void weft__pages_unmap(void *pages, size_t size)
 {
 	if (!pages)
 		return;
-	/* Unmapping a part of a mapping may need memory and fail; the whole of one,
-	 * as here, cannot, unless the arguments are not what was mapped. */
-	if (munmap(pages, round_to_pages(size)) != 0)
+	if (munmap(pages, round_to_pages(size)) == 0)
+		return;
+	/* The kernel makes one mapping of neighbours, and has no room for one more when
+	 * we take ours out of the middle: then the addresses stay, without memory. */
+	if (errno != ENOMEM || madvise(pages, round_to_pages(size), MADV_DONTNEED) != 0)
 		weft__die("munmap: %p is not a mapping of %zu bytes", pages, size);
 }
 

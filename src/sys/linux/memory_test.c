@@ -6,6 +6,7 @@
 #include "sys/sys.h"
 
 #include "check.h"
+#include "sys/linux/sandbox_test.h"
 
 #include <string.h>
 
@@ -62,6 +63,26 @@ static void unmap_nothing(void *unused)
 TEST(memory_unmap_of_no_mapping_dies)
 {
 	CHECK_DIES(unmap_nothing, NULL, "is not a mapping of 1 bytes");
+}
+
+/* As when the process has as many mappings as it may have. */
+static void unmap_without_room(void)
+{
+	const size_t size = 4 * weft__page_size();
+	unsigned char *pages = weft__pages_map(size);
+
+	CHECK_NOT_NULL(pages);
+	memset(pages, 0xa5, size);
+	CHECK(sandbox_refuse(SYS_munmap, 1, (uint32_t)size, (uint32_t)size, ENOMEM));
+	weft__pages_unmap(pages, size);
+	check_zero(pages, size);
+}
+
+TEST(memory_that_cannot_be_unmapped_is_dropped)
+{
+	if (!sandbox_works())
+		SKIP("this system does not let a filter be set");
+	sandbox_run(unmap_without_room);
 }
 
 TEST(memory_of_no_size_is_a_block)
