@@ -10,7 +10,7 @@
  * servers of a bench meet the same client, which is written with nothing but the
  * kernel's calls.
  *
- * main.c   starts and ends the server, and says which CPUs are whose
+ * main.c   starts and ends the server, and leaves it its CPUs
  * peers.c  connections that are open all at once, each with one request under way
  * echo.c   throughput, latency beside a hog, and the cost of connections at rest
  * kv.c     `weft kv` and its like, by redis-benchmark
@@ -32,7 +32,7 @@ struct load {
 	char why[256]; /* the answer, where it is none of measurement: "bad ...", "skip ..." */
 };
 
-/* Starts the server: with `argv`, on its CPUs; *out is the end of a pipe with what it
+/* Starts the server: with `argv`; *out is the end of a pipe with what it
  * prints. False with `why`. */
 bool load_start(struct load *load, char *const *argv, int *out);
 
@@ -42,7 +42,7 @@ bool load_serve(struct load *load);
 /* Leaves the word and the sentence in `why`. False. */
 bool load_fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The calling process goes on the CPUs that are not the server's. */
+/* The calling process leaves as many CPUs to the server as that has workers. */
 void load_step_aside(const struct load *load);
 
 /* How long the measured part of a run shall take: WEFT_BENCH_RUN_MS, for a profile of the

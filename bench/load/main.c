@@ -20,42 +20,27 @@ bool load_fail(struct load *load, const char *format, ...)
 	return false;
 }
 
-/* The first usable CPUs, as many as it has workers, are the server's; the others are the
- * client's, if there are any: else both have all. */
-static bool cpus_split(const struct load *load, bool server, cpu_set_t *set)
-{
-	cpu_set_t all;
-	int seen = 0;
-
-	CPU_ZERO(set);
-	if (sched_getaffinity(0, sizeof(all), &all) != 0 || CPU_COUNT(&all) <= load->workers)
-		return false;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		if ((seen < load->workers) == server)
-			CPU_SET(cpu, set);
-		seen++;
-	}
-	return true;
-}
-
+/* The client keeps off the first usable CPUs, as many as the server has workers, if that
+ * leaves it any. The server may use all, as it would without us: some behave differently
+ * on a single CPU, since there is no use in spinning there. */
 void load_step_aside(const struct load *load)
 {
-	cpu_set_t set;
+	cpu_set_t all, set;
+	int seen = 0;
 
-	if (cpus_split(load, false, &set))
-		(void)sched_setaffinity(0, sizeof(set), &set);
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(all), &all) != 0 || CPU_COUNT(&all) <= load->workers)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &all) && seen++ >= load->workers)
+			CPU_SET(cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
 }
 
 /* In the child. */
-static void become(const struct load *load, char *const *argv, int out)
+static void become(char *const *argv, int out)
 {
-	cpu_set_t set;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (cpus_split(load, true, &set))
-		(void)sched_setaffinity(0, sizeof(set), &set);
 	dup2(out, STDOUT_FILENO);
 	execvp(argv[0], argv);
 	printf("bad %s does not start: %s\n", argv[0], strerror(errno));
@@ -73,7 +58,7 @@ bool load_start(struct load *load, char *const *argv, int *out)
 	load->server = fork();
 	if (load->server == 0) {
 		close(ends[0]);
-		become(load, argv, ends[1]);
+		become(argv, ends[1]);
 	}
 	close(ends[1]);
 	*out = ends[0];
