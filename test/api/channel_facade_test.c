@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: the typed facade of <weft/channel.h> does what the channel does, for
- * scalars, structs and pointers. The same in C++: channel_cxx_test.sh.
+ * scalars, structs and pointers. The same in C++: cxx_test.sh.
  */
 #include <weft.h>
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Goal: channels, their facade and select are usable from C++, and do there what
-# they do in C.
-# Method: cxx/channel.cpp, compiled as C++11 and as the compiler's own default by
+# Goal: the headers with inline code are usable from C++, and do there what they do
+# in C.
+# Method: cxx/*.cpp, each of which prints 500500 some times, compiled as C++11 and as the compiler's own default by
 # each C++ compiler that is here, and linked with the static library of the build.
 #
 # From CTest: WEFT_SOURCE, WEFT_BUILD, WEFT_SANITIZE, CC.
@@ -23,17 +23,18 @@ esac
 tried=0
 for cxx in $compilers; do
 	command -v "$cxx" >/dev/null || continue
-	for std in -std=c++11 ''; do
+	for job in channel:-std=c++11 channel: par:-std=c++11 par:; do
+		program=${job%%:*} std=${job#*:}
 		# shellcheck disable=SC2086
 		"$cxx" $std $flags -pedantic -Wall -Wextra -Werror -I"$WEFT_SOURCE/include" \
-			"$WEFT_SOURCE/test/api/cxx/channel.cpp" "$WEFT_BUILD/libweft.a" \
-			-lpthread -o "$work/channel"
-		said=$("$work/channel" | sort -u)
+			"$WEFT_SOURCE/test/api/cxx/$program.cpp" "$WEFT_BUILD/libweft.a" \
+			-lpthread -o "$work/$program"
+		said=$("$work/$program" | sort -u)
 		if [ "$said" != 500500 ]; then
-			echo "$cxx $std: should have printed 500500, but said: $said"
+			echo "$program, $cxx $std: should have printed 500500, but said: $said"
 			exit 1
 		fi
-		echo "ok $cxx ${std:-(its default)}"
+		echo "ok $program $cxx ${std:-(its default)}"
 		tried=$((tried + 1))
 	done
 done
