@@ -11,7 +11,8 @@
  * poller.1  the wake's swap releases, the owner's acquires: what was done before a
  *           wake is seen after the wait. A wake that finds the alarm rung leaves
  *           the ringing to whoever rang it.
- * poller.2  registering and its end release, who waits acquires. With the queue's lock
+ * poller.2  registering and its end release, who waits acquires: who finds that its poller
+ *           has gone must not choose that one again. With the queue's lock
  *           held, a party that is queued after its poller was closed sees that; one
  *           that was queued before is found by poller_abandon().
  * poller.6  a pollee that was renewed is published by its epoch.
@@ -321,7 +322,7 @@ int weft__pollee_register(struct weft__pollee *pollee)
 	int err = 0;
 
 	weft__pollee_look(pollee);
-	if (WEFT_LIKELY(weft_load_relaxed(&pollee->registered)))
+	if (WEFT_LIKELY(weft_load_acquire(&pollee->registered))) /* poller.2 */
 		return 0;
 	poller = poller_near();
 	if (!poller)
