@@ -20,7 +20,7 @@
 #include "weft/cancel.h"
 #include "weft/task.h"
 
-/* ---- several calls ------------------------------------------------------------------------ */
+/* ---- several calls ------------------------------------------------------------------- */
 
 struct invoke {
 	weft_call *calls;
@@ -98,7 +98,7 @@ int weft_invoke_in(weft_par par, weft_call *calls, int count)
 	return invoke(weft__worker_of(par.worker), NULL, calls, count);
 }
 
-/* ---- all threads --------------------------------------------------------------------------- */
+/* ---- all threads --------------------------------------------------------------------- */
 
 struct broadcast {
 	struct weft__errand errand;

@@ -112,7 +112,7 @@ TEST(child_frees_a_pool_that_it_never_entered)
 	weft_pool_free(pool);
 }
 
-/* ---- forked inside ----------------------------------------------------------------------- */
+/* ---- forked inside ------------------------------------------------------------------- */
 
 static weft_pool *pool_inside;
 

@@ -236,7 +236,7 @@ bool weft_pool_await(weft_par par, weft_job *job)
 	return true;
 }
 
-/* ---- yielding -------------------------------------------------------------------------- */
+/* ---- yielding ------------------------------------------------------------------------ */
 
 /* Runs the oldest job that the worker itself has forked and nobody has taken: a joiner
  * that helps it may have the others meanwhile, which are below its job as they were. */

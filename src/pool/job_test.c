@@ -124,7 +124,7 @@ TEST(fork_and_join_exist_as_functions)
 	weft_pool_free(pool);
 }
 
-/* ---- random trees: nothing lost, nothing twice ------------------------------------------ */
+/* ---- random trees: nothing lost, nothing twice --------------------------------------- */
 
 enum { LEAVES_MOST = 1 << 16 };
 
@@ -304,7 +304,7 @@ TEST(deep_path_with_branches_loses_nothing)
 	weft_pool_free(pool);
 }
 
-/* ---- many jobs from one frame ------------------------------------------------------------ */
+/* ---- many jobs from one frame -------------------------------------------------------- */
 
 enum { WIDE = 2000 };
 
@@ -362,7 +362,7 @@ TEST(wide_fork_with_40_workers_fills_the_offers)
 	wide_check(40);
 }
 
-/* ---- all who are idle get work ------------------------------------------------------------ */
+/* ---- all who are idle get work ------------------------------------------------------- */
 
 enum { PARTY = 6 };
 
@@ -416,7 +416,7 @@ TEST(sleeping_workers_all_come_when_there_are_jobs)
 	weft_pool_free(pool);
 }
 
-/* ---- joining what was stolen ---------------------------------------------------------------- */
+/* ---- joining what was stolen --------------------------------------------------------- */
 
 static weft_event begun, may_end;
 static weft_atomic_u32 helped;

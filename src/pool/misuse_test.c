@@ -125,7 +125,7 @@ TEST(pool_freed_by_mistake_dies)
 	CHECK_DIES(free_global, NULL, "the global pool lives as long as the process");
 }
 
-/* ---- the ambient token ----------------------------------------------------------------- */
+/* ---- the ambient token --------------------------------------------------------------- */
 
 static weft_token token;
 static weft_token *seen;

@@ -165,7 +165,7 @@ TEST(pools_come_and_go_while_another_is_busy)
 	weft_pool_free(busy_pool);
 }
 
-/* ---- the way in ------------------------------------------------------------------------ */
+/* ---- the way in ---------------------------------------------------------------------- */
 
 enum { CALLERS = 16, CALLERS_MANY = 100 };
 
@@ -362,7 +362,7 @@ TEST(callers_that_are_enough_leave_threads_asleep)
 	weft_pool_free(shared);
 }
 
-/* ---- the system says no ---------------------------------------------------------------- */
+/* ---- the system says no -------------------------------------------------------------- */
 
 static long address_space_pages(void)
 {
@@ -440,7 +440,7 @@ TEST(environment_sets_the_size_of_the_global_pool)
 	CHECK_EQ(in_a_child(workers_env_nonsense), 0);
 }
 
-/* ---- small calls ----------------------------------------------------------------------- */
+/* ---- small calls --------------------------------------------------------------------- */
 
 static void small_or_not_root(weft_par par, void *arg)
 {
@@ -515,7 +515,7 @@ TEST(call_that_was_small_is_shared_once_it_is_not)
 	weft_pool_free(pool);
 }
 
-/* ---- at rest --------------------------------------------------------------------------- */
+/* ---- at rest ------------------------------------------------------------------------- */
 
 static int64_t cpu_time_us(void)
 {

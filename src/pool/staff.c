@@ -37,7 +37,7 @@
 /* After the system had no thread to give, others may have ended by then. */
 #define HIRE_AGAIN_NS (10 * WEFT_MS)
 
-/* ---- hiring --------------------------------------------------------------------------- */
+/* ---- hiring -------------------------------------------------------------------------- */
 
 static void begin(struct weft__worker *w, struct weft__core *core, int index)
 {
@@ -173,7 +173,7 @@ void weft__staff_hire_one(struct weft__core *core)
 		weft_add_relaxed(&core->spares_used, 1);
 }
 
-/* ---- leaving --------------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------------------- */
 
 bool weft__staff_leave(struct weft__worker *w, bool stop)
 {
@@ -235,7 +235,7 @@ void weft__staff_end(struct weft__core *core)
 		weft__thread_join((struct weft__thread){ core->last });
 }
 
-/* ---- telling all -------------------------------------------------------------------------- */
+/* ---- telling all --------------------------------------------------------------------- */
 
 /* errand.1  the errand is set by a seq_cst step, then the thread's bit is cleared; the
  *           thread sets its bit, then looks at its errand: one of the two sees the other.
@@ -258,7 +258,7 @@ int weft__staff_tell(struct weft__core *core, struct weft__errand *errand)
 	return told;
 }
 
-/* ---- jobs that sleep --------------------------------------------------------------------- */
+/* ---- jobs that sleep ----------------------------------------------------------------- */
 
 static bool counts(const struct weft__worker *w)
 {
@@ -295,7 +295,7 @@ void weft__worker_await(struct weft__worker *w)
 	weft__onlooker_install(own);
 }
 
-/* ---- who am I ---------------------------------------------------------------------------- */
+/* ---- who am I ------------------------------------------------------------------------ */
 
 static __thread __attribute__((tls_model("initial-exec"))) struct weft__worker *current;
 

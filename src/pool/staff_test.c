@@ -39,7 +39,7 @@ static void party(weft_pool *pool)
 	CHECK_EQ(weft_pool_wait_idle(pool, WEFT_NEVER), 0);
 }
 
-/* ---- handlers ----------------------------------------------------------------------------- */
+/* ---- handlers ------------------------------------------------------------------------ */
 
 struct seen {
 	weft_atomic_u32 started, left, places;
@@ -77,7 +77,7 @@ TEST(handlers_are_called_as_threads_begin_and_leave)
 	CHECK_EQ(weft_load_relaxed(&seen.started), weft_load_relaxed(&seen.left));
 }
 
-/* ---- own threads -------------------------------------------------------------------------- */
+/* ---- own threads --------------------------------------------------------------------- */
 
 struct made {
 	void (*body)(void *);
@@ -155,7 +155,7 @@ TEST(task_without_any_thread_is_said_not_to_run)
 	weft_pool_free(pool);
 }
 
-/* ---- CPUs --------------------------------------------------------------------------------- */
+/* ---- CPUs ---------------------------------------------------------------------------- */
 
 static int first_cpu(void)
 {
@@ -197,7 +197,7 @@ TEST(threads_are_on_the_cpus_that_were_asked_for)
 	weft_pool_free(pool);
 }
 
-/* ---- sizes -------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------- */
 
 struct count {
 	weft_job job;

@@ -32,7 +32,7 @@ void weft__tasks_init(struct weft__core *core)
 	weft_token_init(&core->token, NULL);
 }
 
-/* ---- the queue --------------------------------------------------------------------------- */
+/* ---- the queue ----------------------------------------------------------------------- */
 
 /* With the gate held. */
 static bool takes(const struct weft__core *core, const struct weft__task *task)
@@ -137,7 +137,7 @@ int weft__tasks_end(struct weft__core *core, int64_t deadline)
 	return err;
 }
 
-/* ---- spawned: into a scope, or on their own -------------------------------------------- */
+/* ---- spawned: into a scope, or on their own ------------------------------------------ */
 
 struct spawned {
 	struct weft__task task;
@@ -216,7 +216,7 @@ int weft_scope_spawn_task(weft_scope *scope, weft_pool *pool, weft_task_fn fn, v
 	return spawn(pool, scope, fn, arg);
 }
 
-/* ---- waiting for them ------------------------------------------------------------------ */
+/* ---- waiting for them ---------------------------------------------------------------- */
 
 int weft_pool_wait_idle(weft_pool *pool, int64_t deadline)
 {

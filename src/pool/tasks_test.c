@@ -37,7 +37,7 @@ static int tick(weft_par par, void *arg)
 	return 0;
 }
 
-/* ---- spawn -------------------------------------------------------------------------------- */
+/* ---- spawn --------------------------------------------------------------------------- */
 
 static void all_run(int workers)
 {
@@ -144,7 +144,7 @@ TEST(spawn_refuses_what_makes_no_sense)
 	CHECK_EQ(weft_pool_spawn(NULL, NULL, NULL), -EINVAL);
 }
 
-/* ---- scopes ------------------------------------------------------------------------------- */
+/* ---- scopes -------------------------------------------------------------------------- */
 
 TEST(scope_waits_for_its_tasks)
 {
@@ -198,7 +198,7 @@ TEST(task_of_a_cancelled_scope_does_not_begin)
 	weft_pool_free(pool);
 }
 
-/* ---- waiting inside of tasks and jobs ----------------------------------------------------- */
+/* ---- waiting inside of tasks and jobs ------------------------------------------------ */
 
 enum { PARTY = 40 };
 
@@ -356,7 +356,7 @@ TEST(pool_without_spares_starts_none)
 	weft_pool_free(pool);
 }
 
-/* ---- from fibers -------------------------------------------------------------------------- */
+/* ---- from fibers --------------------------------------------------------------------- */
 
 /* The loop's body waits for a fiber of the same worker, which runs only if the fiber that
  * entered the pool has left its worker to others. */
@@ -492,7 +492,7 @@ TEST(fiber_opens_a_scope_of_tasks)
 	weft_pool_free(pool);
 }
 
-/* ---- the end of tasks ----------------------------------------------------------------------- */
+/* ---- the end of tasks ---------------------------------------------------------------- */
 
 TEST(wait_idle_observes_its_deadline_and_who_calls)
 {

@@ -57,7 +57,7 @@ static int second(weft_par par, void *arg)
 	return 0;
 }
 
-/* ---- tasks ---------------------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------------------- */
 
 MODEL(pool_task_of_one, .covers = POOL, .preemptions = 2, .preemptions_long = 3)
 {
@@ -166,7 +166,7 @@ MODEL(pool_tasks_are_shut_down, .covers = POOL, .preemptions = 1, .preemptions_l
 	world_free(w);
 }
 
-/* ---- jobs that sleep ---------------------------------------------------------------------- */
+/* ---- jobs that sleep ----------------------------------------------------------------- */
 
 static int sets(weft_par par, void *arg)
 {
@@ -258,7 +258,7 @@ MODEL(pool_spare_comes_for_a_job, .covers = POOL, .preemptions = 1, .preemptions
 	world_free(w);
 }
 
-/* ---- leaving, and sizes -------------------------------------------------------------------- */
+/* ---- leaving, and sizes -------------------------------------------------------------- */
 
 /* Two threads, of which one is too many once the first task is over: it rests, and leaves
  * as the next task comes, or before, or after. */
@@ -299,7 +299,7 @@ MODEL(pool_is_made_smaller, .covers = POOL, .preemptions = 1, .preemptions_long 
 	world_free(w);
 }
 
-/* ---- no thread to be had ------------------------------------------------------------------- */
+/* ---- no thread to be had ------------------------------------------------------------- */
 
 static int no_thread(void *context, void (*body)(void *arg), void *arg)
 {
