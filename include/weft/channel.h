@@ -43,10 +43,14 @@ typedef struct weft_chan_opts {
 	 * `element` is aligned for any type of its size. */
 	void (*drop)(void *element, void *context);
 	void *context;
+	/* One thread or fiber at a time sends, and one at a time receives, each of them
+	 * handing over to the next in an order that both know: then a message takes no
+	 * locked instruction. Of a bounded channel only; any thread may close it. */
+	bool spsc;
 } weft_chan_opts;
 
 /* Makes a channel; `opts` may be NULL. 0, -ENOMEM, -EINVAL when the sizes cannot
- * be; *out is NULL on failure. */
+ * be, or `spsc` stands with a capacity of 0 or WEFT_UNBOUNDED; *out is NULL on failure. */
 WEFT_API WEFT_NODISCARD int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
 					  const weft_chan_opts *opts);
 
@@ -98,7 +102,8 @@ WEFT_API WEFT_NODISCARD int weft_chan_send_many_until(weft_chan *chan, const voi
  * -ENOMEM; -EAGAIN when there is no room to be made: a rendezvous without a receiver, or a
  * party that was preempted half way. If others take the room that was made, one more value
  * is displaced, and the one before it goes to `drop`; so does a displaced value when the send
- * fails after all. Any thread. */
+ * fails after all. -EINVAL from a channel with `spsc`, where only the receiver may take.
+ * Any thread. */
 WEFT_API WEFT_NODISCARD int weft_chan_force_send(weft_chan *chan, const void *element,
 						 void *displaced);
 
@@ -118,7 +123,8 @@ WEFT_API WEFT_NODISCARD int weft_chan_recv_many_until(weft_chan *chan, void *ele
 						      int64_t deadline);
 
 /* Takes the values that are inside at the call, and hands each to `drop`: how many, or
- * -ENOMEM, if elements of more than 256 bytes want memory. Does not wait. Any thread. */
+ * -ENOMEM, if elements of more than 256 bytes want memory. Does not wait. Any thread that may
+ * receive. */
 WEFT_API WEFT_NODISCARD int weft_chan_drain(weft_chan *chan);
 
 /* Closes it: true for the call that did. Wakes all who wait; what the caller did

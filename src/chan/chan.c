@@ -35,11 +35,16 @@ int weft_chan_new(weft_chan **out, size_t element_size, size_t capacity,
 		  const weft_chan_opts *opts)
 {
 	weft_chan *chan;
+	bool spsc = opts && opts->spsc;
 
 	*out = NULL;
 	if (!sizes_can_be(element_size, capacity))
 		return -EINVAL;
-	if (capacity == 0)
+	if (spsc && (capacity == 0 || capacity == WEFT_UNBOUNDED))
+		return -EINVAL;
+	if (spsc)
+		chan = weft__spsc_new(element_size, capacity);
+	else if (capacity == 0)
 		chan = weft__rendezvous_new();
 	else if (capacity == WEFT_UNBOUNDED)
 		chan = weft__segments_new(element_size);
@@ -81,16 +86,23 @@ void weft_chan_release(weft_chan *chan)
 	}
 }
 
+static weft_chan *add_end(weft_chan *chan, weft_atomic_u32 *ends)
+{
+	uint32_t before = weft_add_relaxed(ends, 1);
+
+	WEFT__ASSERT(before == 0 || !chan->flavour->one_to_one,
+		     "a channel of one sender and one receiver was given a second one");
+	return weft_chan_retain(chan);
+}
+
 weft_chan *weft_chan_add_sender(weft_chan *chan)
 {
-	weft_add_relaxed(&chan->senders, 1);
-	return weft_chan_retain(chan);
+	return add_end(chan, &chan->senders);
 }
 
 weft_chan *weft_chan_add_receiver(weft_chan *chan)
 {
-	weft_add_relaxed(&chan->receivers, 1);
-	return weft_chan_retain(chan);
+	return add_end(chan, &chan->receivers);
 }
 
 /* From none there is no way back: the channel is closed. */
@@ -99,7 +111,7 @@ static bool upgrade(weft_chan *chan, weft_atomic_u32 *ends)
 	uint32_t count = weft_load_relaxed(ends);
 
 	do {
-		if (count == 0)
+		if (count == 0 || chan->flavour->one_to_one)
 			return false;
 	} while (!weft_cas_weak_relaxed(ends, &count, count + 1)); /* ends.2 */
 	weft_chan_retain(chan);
@@ -301,8 +313,8 @@ static enum weft__outlook look(const weft_chan *chan, weft__outlook_fn *outlook)
 			weft__cpu_pause();
 		now = outlook(chan);
 	}
-	if (WEFT_UNLIKELY(now == WEFT__PENDING)) {
-		weft__barrier_all(); /* chan.3 */
+	if (WEFT_UNLIKELY(now == WEFT__PENDING || now == WEFT__UNSEEN)) {
+		weft__barrier_all(); /* chan.3, spsc.2 */
 		now = outlook(chan);
 	}
 	return now;

@@ -6,6 +6,7 @@
  *   rendezvous.c  capacity 0: values pass from party to party under a lock
  *   ring.c        capacity n: an array of cells with stamps
  *   segments.c    unbounded: a list of arrays
+ *   spsc.c        capacity n, of one sender and one receiver: a ring without stamps
  */
 #ifndef WEFT_CHAN_CHAN_H
 #define WEFT_CHAN_CHAN_H
@@ -24,6 +25,7 @@
 
 struct weft__flavour {
 	const char *name;
+	bool one_to_one; /* there is one end of a kind at most */
 	/* 0, -EPIPE, -EAGAIN; send also -ENOMEM. Never wait. */
 	int (*try_send)(weft_chan *chan, const void *element);
 	int (*try_recv)(weft_chan *chan, void *element);
@@ -59,6 +61,7 @@ struct weft_chan {
 weft_chan *weft__rendezvous_new(void);
 weft_chan *weft__ring_new(size_t element_size, size_t capacity);
 weft_chan *weft__segments_new(size_t element_size);
+weft_chan *weft__spsc_new(size_t element_size, size_t capacity);
 
 /* Stops the program if there is one who waits for a channel that is being freed. */
 void weft__chan_expect_idle(const weft_case *waiter);
@@ -73,6 +76,7 @@ enum weft__outlook {
 	WEFT__GO,      /* something there, or closed: worth a try */
 	WEFT__PENDING, /* somebody is between claiming a cell and publishing it, and
 			* may have looked for waiters already */
+	WEFT__UNSEEN,  /* nothing there; whoever brings something sees us after a barrier */
 };
 
 typedef enum weft__outlook weft__outlook_fn(const weft_chan *chan);

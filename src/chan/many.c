@@ -132,6 +132,8 @@ int weft_chan_force_send(weft_chan *chan, const void *element, void *displaced)
 {
 	int took = 0, vain = 0;
 
+	if (chan->flavour->one_to_one)
+		return -EINVAL;
 	for (;;) {
 		int err = weft_chan_try_send(chan, element);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Channels: each program is run with a rendezvous, with a ring of one and of two
- * cells, and with an unbounded channel. Elements are blocks that the sender has
+ * cells, and with an unbounded channel; those of one sender and one receiver also with a
+ * channel that was declared to be such. Elements are blocks that the sender has
  * filled and the receiver frees: a message that is lost is a leak, one that is
  * doubled is freed twice, one that came without its release is a data race.
  */
@@ -33,12 +34,16 @@ static void drop_block(void *element, void *context)
 	weft_check_free(*(struct block **)element);
 }
 
+/* Added to the capacity: of one sender and one receiver. */
+enum { SPSC = 1000 };
+
 static weft_chan *chan_of(void *capacity)
 {
-	static const weft_chan_opts opts = { .drop = drop_block };
-	weft_chan *chan;
 	size_t n = (size_t)capacity;
+	weft_chan_opts opts = { .drop = drop_block, .spsc = n > SPSC };
+	weft_chan *chan;
 
+	n = n > SPSC ? n - SPSC : n;
 	WEFT_CHECK(weft_chan_new(&chan, sizeof(struct block *), n == 99 ? WEFT_UNBOUNDED : n,
 				 &opts) == 0);
 	return chan;
@@ -139,6 +144,9 @@ static void receiver_to_the_end(void *arg)
 	MODEL_OF(ring_##ident, ident, .arg = (void *)1, .covers = CHAN, __VA_ARGS__);       \
 	MODEL_OF(unbounded_##ident, ident, .arg = (void *)99, .covers = CHAN, __VA_ARGS__)
 
+#define ONE_TO_ONE(ident, ...) \
+	MODEL_OF(spsc_##ident, ident, .arg = (void *)(SPSC + 1), .covers = CHAN, __VA_ARGS__)
+
 /* ---- passing ------------------------------------------------------------------ */
 
 static void one_message(void *arg)
@@ -156,6 +164,7 @@ static void one_message(void *arg)
 }
 
 FLAVOURS(one_message, .spurious = 1);
+ONE_TO_ONE(one_message, .spurious = 1);
 
 static void in_order(void *arg)
 {
@@ -176,6 +185,7 @@ static void in_order(void *arg)
 }
 
 FLAVOURS(in_order, .preemptions = 2, .preemptions_long = 3);
+ONE_TO_ONE(in_order, .preemptions = 2, .preemptions_long = 3);
 MODEL_OF(ring_of_two_in_order, in_order, .arg = (void *)2, .covers = CHAN, .preemptions = 2,
 	 .preemptions_long = 3);
 
@@ -295,6 +305,7 @@ static void close_wakes_receiver(void *arg)
 }
 
 FLAVOURS(close_wakes_receiver, .spurious = 1);
+ONE_TO_ONE(close_wakes_receiver, .spurious = 1);
 
 /* Who learns of the close sees what came before it. */
 static void closer_after_data(void *arg)
@@ -330,6 +341,7 @@ static void close_publishes(void *arg)
 }
 
 FLAVOURS(close_publishes, .spurious = 1);
+ONE_TO_ONE(close_publishes, .spurious = 1);
 
 static void close_wakes_sender(void *arg)
 {
@@ -345,6 +357,7 @@ static void close_wakes_sender(void *arg)
 }
 
 FLAVOURS(close_wakes_sender, .preemptions = 3);
+ONE_TO_ONE(close_wakes_sender, .preemptions = 3);
 
 /* What was sent before the close is received, what was refused is the sender's. */
 static void close_while_sending(void *arg)
@@ -364,6 +377,7 @@ static void close_while_sending(void *arg)
 }
 
 FLAVOURS(close_while_sending, .preemptions = 2);
+ONE_TO_ONE(close_while_sending, .preemptions = 2);
 
 /* ---- giving up --------------------------------------------------------------------- */
 
@@ -384,6 +398,7 @@ static void timed_receiver(void *arg)
 }
 
 FLAVOURS(timed_receiver, .preemptions = 2, .preemptions_long = 3);
+ONE_TO_ONE(timed_receiver, .preemptions = 2, .preemptions_long = 3);
 
 /* Of two receivers one may give up just as it is told: the other must hear. */
 static void message_is_not_swallowed(void *arg)
@@ -457,6 +472,7 @@ static void cancelled_receiver(void *arg)
 }
 
 FLAVOURS(cancelled_receiver, .preemptions = 2);
+ONE_TO_ONE(cancelled_receiver, .preemptions = 2);
 
 static void sender_with_token(void *arg)
 {
@@ -484,6 +500,7 @@ static void cancelled_sender(void *arg)
 }
 
 FLAVOURS(cancelled_sender, .preemptions = 1, .preemptions_long = 2);
+ONE_TO_ONE(cancelled_sender, .preemptions = 1, .preemptions_long = 2);
 
 /* ---- ends and references -------------------------------------------------------------- */
 
@@ -512,6 +529,7 @@ static void ends_are_counted(void *arg)
 }
 
 FLAVOURS(ends_are_counted, .preemptions = 3);
+ONE_TO_ONE(ends_are_counted, .preemptions = 3);
 
 static void last_receiver(void *arg)
 {
@@ -533,6 +551,7 @@ static void receiver_goes(void *arg)
 }
 
 FLAVOURS(receiver_goes, .preemptions = 3);
+ONE_TO_ONE(receiver_goes, .preemptions = 3);
 
 static void releaser(void *arg)
 {
@@ -559,14 +578,17 @@ static void last_reference_frees(void *arg)
 }
 
 FLAVOURS(last_reference_frees, .spurious = 1, .preemptions = 3);
+ONE_TO_ONE(last_reference_frees, .spurious = 1, .preemptions = 3);
 
 static void no_memory(void *arg)
 {
 	weft_chan *chan;
 	size_t n = (size_t)arg;
+	weft_chan_opts opts = { .spsc = n > SPSC };
 	int value = 3;
 
-	if (weft_chan_new(&chan, sizeof(value), n == 99 ? WEFT_UNBOUNDED : n, NULL) != 0) {
+	n = n > SPSC ? n - SPSC : n;
+	if (weft_chan_new(&chan, sizeof(value), n == 99 ? WEFT_UNBOUNDED : n, &opts) != 0) {
 		WEFT_CHECK(chan == NULL);
 		return;
 	}
@@ -579,6 +601,7 @@ static void no_memory(void *arg)
 }
 
 FLAVOURS(no_memory, .failures = 1);
+ONE_TO_ONE(no_memory, .failures = 1);
 
 /* ---- select ------------------------------------------------------------------------------ */
 

@@ -22,12 +22,18 @@ struct shared {
 	int value;
 };
 
+/* Added to the capacity: of one sender and one receiver. */
+enum { SPSC = 1000 };
+
 static struct shared *shared_new(size_t capacity)
 {
 	struct shared *s = weft_check_alloc(sizeof(*s));
 
+	weft_chan_opts opts = { .spsc = capacity > SPSC };
+
+	capacity = capacity > SPSC ? capacity - SPSC : capacity;
 	WEFT_CHECK(weft_chan_new(&s->chan, sizeof(int), capacity == 99 ? WEFT_UNBOUNDED : capacity,
-				 NULL) == 0);
+				 &opts) == 0);
 	return s;
 }
 
@@ -125,6 +131,10 @@ static void history_of_two_senders(void *arg)
 
 FLAVOURS(history_of_two, .preemptions = 2, .preemptions_long = 3);
 FLAVOURS(history_with_close, .preemptions = 1, .preemptions_long = 2);
+MODEL_OF(spsc_history_of_two, history_of_two, .arg = (void *)(SPSC + 1), .covers = CHAN,
+	 .preemptions = 2, .preemptions_long = 3);
+MODEL_OF(spsc_history_with_close, history_with_close, .arg = (void *)(SPSC + 1), .covers = CHAN,
+	 .preemptions = 1, .preemptions_long = 2);
 FLAVOURS(history_of_two_senders, .preemptions = 1, .preemptions_long = 2);
 
 /* ---- semaphore ------------------------------------------------------------------ */
