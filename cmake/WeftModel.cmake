@@ -18,12 +18,7 @@ list(FILTER weft_engine_sources EXCLUDE REGEX "_test\\.c$")
 # memcpy and its like are functions of the C library, which is not instrumented.
 set(weft_model_flags -fsanitize=thread -include string.h -Dmemcpy=weft__model_memcpy
 	-Dmemmove=weft__model_memmove -Dmemset=weft__model_memset)
-# Places are named from the root of the sources, also where a compiler cache has made
-# the paths relative.
-file(RELATIVE_PATH weft_model_root ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
-string(REGEX REPLACE "/$" "" weft_model_root "${weft_model_root}")
-set(weft_model_prefix -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=
-	-fmacro-prefix-map=${weft_model_root}/=)
+set(weft_model_prefix -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
 function(weft_model_target target)
 	weft_flags(${target})

@@ -31,6 +31,8 @@ static const char *shortened(const char *site)
 {
 	static const char *const roots[] = { "/src/", "/test/", "/include/", "/examples/" };
 
+	while (strncmp(site, "../", 3) == 0) /* as a compiler cache writes it */
+		site += 3;
 	for (size_t i = 0; *site == '/' && i < sizeof(roots) / sizeof(roots[0]); i++) {
 		const char *at = strstr(site, roots[i]);
 

@@ -137,10 +137,19 @@ static void function_of(const char *file, int at, char *out, size_t size, struct
 		fclose(f);
 }
 
+/* A compiler cache may have made it relative to the build. */
+static const char *from_root(const char *site)
+{
+	while (strncmp(site, "../", 3) == 0)
+		site += 3;
+	return site;
+}
+
 static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s, int order)
 {
 	struct mutant *m = &mutants[mutants_count];
-	const char *colon = strchr(s->site, ':'), *blank = strchr(s->site, ' ');
+	const char *site = from_root(s->site);
+	const char *colon = strchr(site, ':'), *blank = strchr(site, ' ');
 
 	if (mutants_count == MUTANTS)
 		return;
@@ -153,7 +162,7 @@ static void mutant_add(enum mutation mutation, const struct weft__mutant_site *s
 		snprintf(m->what, sizeof(m->what), "each left out");
 		return;
 	}
-	snprintf(m->file, sizeof(m->file), "%.*s", (int)(colon - s->site), s->site);
+	snprintf(m->file, sizeof(m->file), "%.*s", (int)(colon - site), site);
 	snprintf(m->expression, sizeof(m->expression), "%s", blank + 1);
 	function_of(m->file, atoi(colon + 1), m->function, sizeof(m->function), m);
 	if (mutation == MUTANT_SPLIT)
@@ -167,7 +176,8 @@ static void mutants_of(const struct weft__mutant_site *s)
 {
 	const bool loads = strcmp(s->kind, "load") == 0, stores = strcmp(s->kind, "store") == 0;
 
-	if (strncmp(s->site, "src/", 4) != 0 && strncmp(s->site, "include/", 8) != 0)
+	if (strncmp(from_root(s->site), "src/", 4) != 0 &&
+	    strncmp(from_root(s->site), "include/", 8) != 0)
 		return;
 	if (!loads && !stores)
 		mutant_add(MUTANT_SPLIT, s, s->order);
@@ -341,7 +351,7 @@ static void print_mutant(const struct mutant *m, const struct outcome *out, int 
 	       caught ? why ? "DISPROVED" : "caught"
 	       : why  ? "equivalent"
 		      : "SURVIVED",
-	       m->site, m->what);
+	       from_root(m->site), m->what);
 	if (signal)
 		printf("%s, %s\n", out->model ? out->model->name : "?", strsignal(signal));
 	else if (caught)
