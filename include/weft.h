@@ -24,11 +24,13 @@
 #include <weft/par.h>
 #include <weft/par_array.h>
 #include <weft/par_walk.h>
+#include <weft/parker.h>
 #include <weft/pool.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/semaphore.h>
+#include <weft/shardlock.h>
 #include <weft/sim.h>
 #include <weft/signal.h>
 #include <weft/task.h>

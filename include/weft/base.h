@@ -48,6 +48,13 @@
  * prefetchers of x86 fetch lines in pairs. */
 #define WEFT_CACHE_LINE 128
 
+/* A type alone on its cache line, for neighbours that different CPUs write to; the
+ * object is its member `value`:  WEFT_PADDED(weft_atomic_u64) counts[64]; */
+#define WEFT_PADDED(type)                     \
+	union WEFT_ALIGNED(WEFT_CACHE_LINE) { \
+		type value;                   \
+	}
+
 /* The object of type `type` whose member `member` is at `ptr`. */
 #define weft_container_of(ptr, type, member) \
 	((type *)(void *)((char *)(void *)(ptr)-offsetof(type, member)))

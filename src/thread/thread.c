@@ -18,15 +18,8 @@
  * through the wait core, so that it takes deadlines, cancellation and parkers of
  * every kind; then for the OS thread, which has only destructors left to run.
  *
- * The permit of park and unpark is bit A of a queue's word. Unpark sets it and
- * notifies, park takes it: it never travels with the wake, so a park that times
- * out has neither lost nor doubled it.
- *
  * thread.1  dropping a reference releases, dropping the last one acquires: all use
  *           of the record comes before its end.
- * permit.1  setting the permit releases, taking it acquires. Setting is a
- *           read-modify-write even if the permit is there already: the taker sees
- *           what came before each unpark.
  * key.1     publishing the key releases, seeing it acquires.
  */
 #include "weft/thread.h"
@@ -40,8 +33,7 @@
 #include "thread/thread.h"
 #include "wait/wait.h"
 #include "weft/mutex.h"
-
-#define PERMIT ((uintptr_t)WEFT__A)
+#include "weft/parker.h"
 
 enum { NAME_SIZE = 16 }; /* the final zero included */
 
@@ -50,7 +42,7 @@ struct weft_thread {
 	weft_atomic_bool owned; /* neither joined nor detached; never, if foreign */
 	int result;             /* published by `finished` */
 	weft_event finished;
-	weft_waitq permit;
+	weft_parker parker;
 	uint64_t id;
 	struct weft__thread os; /* the owner's: the thread itself never looks */
 	struct weft__work work;
@@ -287,52 +279,6 @@ weft_case weft_case_thread(weft_thread *thread)
 
 /* ---- park and unpark ------------------------------------------------------------- */
 
-static bool permit_ready(const weft_case *c)
-{
-	const weft_thread *t = c->object;
-
-	return weft_load_relaxed(&t->permit.word) & PERMIT;
-}
-
-static bool permit_attempt(weft_case *c)
-{
-	weft_thread *t = c->object;
-
-	c->result = 0;
-	/* Only the thread itself takes it: what it sees stays. */
-	if (!permit_ready(c))
-		return false;
-	weft_and_acquire(&t->permit.word, ~PERMIT); /* permit.1 */
-	return true;
-}
-
-static bool permit_enqueue(weft_case *c)
-{
-	weft_thread *t = c->object;
-	weft_case *head = weft__waitq_lock(&t->permit);
-	bool none = !permit_ready(c);
-
-	if (none)
-		head = weft__cases_push(head, c);
-	weft__waitq_unlock(&t->permit, head, 0, 0);
-	return none;
-}
-
-static void permit_dequeue(weft_case *c)
-{
-	weft_thread *t = c->object;
-
-	weft__waitq_cancel(&t->permit, c);
-}
-
-static const struct weft_source permit_source = {
-	.name = "permit",
-	.attempt = permit_attempt,
-	.ready = permit_ready,
-	.enqueue = permit_enqueue,
-	.dequeue = permit_dequeue,
-};
-
 int weft_thread_park(void)
 {
 	return weft_thread_park_until(WEFT_NEVER);
@@ -341,27 +287,11 @@ int weft_thread_park(void)
 int weft_thread_park_until(int64_t deadline)
 {
 	weft_thread *t = weft_thread_current();
-	weft_case c;
 
-	if (!t)
-		return -ENOMEM;
-	c = weft__case_make(&permit_source, t, NULL);
-	return weft__block_one(&c, deadline, 0);
+	return t ? weft_parker_park_until(&t->parker, deadline) : -ENOMEM;
 }
 
 void weft_thread_unpark(weft_thread *thread)
 {
-	uintptr_t word = weft_load_relaxed(&thread->permit.word);
-	struct weft__wakes wakes;
-	weft_case *head;
-	bool woken;
-
-	while (!(word & ~PERMIT))
-		if (weft_cas_weak_release(&thread->permit.word, &word, PERMIT)) /* permit.1 */
-			return;
-	weft__wakes_init(&wakes);
-	head = weft__waitq_lock(&thread->permit);
-	head = weft__notify_one(head, &wakes, &woken);
-	weft__waitq_unlock(&thread->permit, head, PERMIT, 0); /* permit.1 */
-	weft__wakes_fire(&wakes);
+	weft_parker_unpark(&thread->parker);
 }
