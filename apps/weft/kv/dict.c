@@ -110,6 +110,16 @@ struct kv_entry *kv_dict_find(const struct kv_dict *d, struct kv_bytes key, uint
 	return e;
 }
 
+void kv_dict_fetch_chain(const struct kv_dict *d, uint32_t hash)
+{
+	__builtin_prefetch(&d->buckets[bucket_of(d, hash)]);
+}
+
+void kv_dict_fetch_entry(const struct kv_dict *d, uint32_t hash)
+{
+	__builtin_prefetch(d->buckets[bucket_of(d, hash)]);
+}
+
 /* The bucket next in turn gives those of its entries away whose next bit is set. */
 static void split(struct kv_dict *d)
 {

@@ -61,6 +61,10 @@ void kv_dict_init(struct kv_dict *d, struct kv_heap *heap);
 void kv_dict_fini(struct kv_dict *d, void (*drop)(struct kv_heap *heap, void *value));
 
 struct kv_entry *kv_dict_find(const struct kv_dict *d, struct kv_bytes key, uint32_t hash);
+/* Has the processor fetch what a find will need: first where its chain begins; then, once
+ * that has come, the chain's first entry. */
+void kv_dict_fetch_chain(const struct kv_dict *d, uint32_t hash);
+void kv_dict_fetch_entry(const struct kv_dict *d, uint32_t hash);
 /* The entry, made with a NULL value if it was not there. */
 struct kv_entry *kv_dict_add(struct kv_dict *d, struct kv_bytes key, uint32_t hash, bool *added);
 /* Takes it out and frees it; its value is the caller's. */

@@ -273,6 +273,41 @@ int kv_parse(struct kv_parser *p, char *bytes, size_t len, size_t *used)
 	return 1;
 }
 
+/* The number of a line such as "$3\r\n" of up to six digits, moving behind it; or -1. */
+static int peek_count(const char **at, const char *end, char kind)
+{
+	const char *s = *at;
+	int n = 0;
+
+	if (end - s < 4 || *s++ != kind)
+		return -1;
+	for (; end - s >= 2 && s - *at <= 6 && *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (*s - '0');
+	if (end - s < 2 || s[0] != '\r' || s == *at + 1)
+		return -1;
+	*at = s + 2;
+	return n;
+}
+
+size_t kv_peek(const char *bytes, size_t len, struct kv_bytes *key)
+{
+	const char *at = bytes, *end = bytes + len;
+	int count = peek_count(&at, end, '*');
+
+	if (count < 2)
+		return 0;
+	for (int i = 0; i < count; i++) {
+		int size = peek_count(&at, end, '$');
+
+		if (size < 0 || end - at < size + 2)
+			return 0;
+		if (i == 1)
+			*key = (struct kv_bytes){ at, (size_t)size };
+		at += size + 2;
+	}
+	return (size_t)(at - bytes);
+}
+
 /* ---- replies --------------------------------------------------------------------------- */
 
 static void put(struct kv_out *o, const char *bytes, size_t len)

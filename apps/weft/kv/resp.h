@@ -32,6 +32,11 @@ void kv_parser_trim(struct kv_parser *p, size_t keep);
  * is a request of no arguments. Quoted inline arguments are unescaped in place. */
 int kv_parse(struct kv_parser *p, char *bytes, size_t len, size_t *used);
 
+/* What kv_parse() would find next, for who looks ahead: the length of the request that
+ * begins at bytes[0], and *key, its first argument after the command; 0 if it is not all
+ * there, or has none, or is not of the usual form. */
+size_t kv_peek(const char *bytes, size_t len, struct kv_bytes *key);
+
 /* A decimal number and nothing else. */
 bool kv_int(struct kv_bytes text, int64_t *out);
 /* The same with a fraction, an exponent, or "inf"; never NaN. */

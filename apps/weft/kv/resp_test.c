@@ -285,6 +285,42 @@ TEST(parser_stays_in_bounds_whatever_comes)
 	}
 }
 
+/* Goal: who looks ahead sees what the parser will find. Method: all examples, and each
+ * beginning of one; then bytes that are almost requests. */
+TEST(peek_sees_what_the_parser_will_find)
+{
+	static const char alphabet[] = "*$\r\n0123";
+	size_t seen = 0;
+
+	for (int round = 0; round < 20000; round++) {
+		const struct example *e = &examples[dice(EXAMPLES)];
+		size_t len = e->bytes.len, used, n;
+		struct kv_bytes key;
+		struct kv_parser p;
+		char *block = malloc(len);
+		int found;
+
+		memcpy(block, e->bytes.at, len);
+		if (dice(2))
+			block[dice((uint32_t)len)] = alphabet[dice(sizeof(alphabet) - 1)];
+		parser_init(&p);
+		n = kv_peek(block, len, &key);
+		found = kv_parse(&p, block, len, &used);
+		if (n > 0 && found > 0) {
+			CHECK_EQ(n, used);
+			CHECK_GT(p.argc, 1);
+			CHECK(key.at == p.argv[1].at && key.len == p.argv[1].len);
+			seen++;
+		}
+		CHECK(found <= 0 || block[0] != '*' || p.argc < 2 || n > 0);
+		kv_parser_fini(&p);
+		block = realloc(block, len - 1);
+		CHECK(n == 0 || n < len || kv_peek(block, len - 1, &key) == 0);
+		free(block);
+	}
+	CHECK_GT(seen, 1000);
+}
+
 /* ---- numbers -------------------------------------------------------------------------- */
 
 static bool int_of(const char *text, int64_t *n)

@@ -190,9 +190,52 @@ static int64_t read_more(struct kv_session *s)
 	return n;
 }
 
+/* How far a session has looked ahead in what it has read. Most of the time of a GET goes
+ * into waiting for memory that nobody has touched for long: where the chain begins, then
+ * an entry. So they are fetched two requests ahead, and one. */
+struct ahead {
+	size_t at;     /* nothing from here on was looked at */
+	uint64_t hash; /* of the key of the request before that, */
+	bool pending;  /* whose entry is to be fetched */
+};
+
+/* Unless somebody else is at the shard: there is nothing to be gained by waiting. */
+static void fetch(struct kv_server *server, uint64_t hash, bool entry)
+{
+	struct kv_shard *shard = &server->store.shards[kv_shard_of(hash)];
+
+	if (!weft_mutex_try_lock(&shard->mutex))
+		return;
+	if (entry)
+		kv_dict_fetch_entry(&shard->keys, (uint32_t)hash);
+	else
+		kv_dict_fetch_chain(&shard->keys, (uint32_t)hash);
+	weft_mutex_unlock(&shard->mutex);
+}
+
+static void look_ahead(struct kv_session *s, struct ahead *ahead)
+{
+	struct kv_bytes key;
+	size_t size;
+
+	if (ahead->at < s->parsed)
+		*ahead = (struct ahead){ .at = s->parsed };
+	if (ahead->pending)
+		fetch(s->server, ahead->hash, true);
+	size = kv_peek(s->in.at + ahead->at, s->in.len - ahead->at, &key);
+	ahead->pending = size > 0;
+	if (size == 0)
+		return;
+	ahead->at += size;
+	ahead->hash = kv_hash(key);
+	fetch(s->server, ahead->hash, false);
+}
+
 /* Carries out all complete requests that were read. 0, or -errno to end. */
 static int carry_out(struct kv_session *s)
 {
+	struct ahead ahead = { .at = 0 };
+
 	while (!s->closing) {
 		size_t used;
 		int found = kv_parse(&s->parser, s->in.at + s->parsed, s->in.len - s->parsed,
@@ -206,6 +249,8 @@ static int carry_out(struct kv_session *s)
 			break;
 		}
 		s->parsed += used;
+		if (s->parsed < s->in.len)
+			look_ahead(s, &ahead);
 		if (s->parser.argc > 0)
 			kv_execute(s, s->parser.argv, s->parser.argc);
 		if (s->out.buf.len >= FLUSH_SIZE || !kv_put_ok(&s->out)) {
