@@ -57,9 +57,9 @@ static void write_wait(int fd, const struct weft_fiber *fiber)
 	const struct weft__wait *wait = fiber->parker.wait;
 	char until[48] = "";
 
-	if (fiber->timer)
+	if (weft__timer_armed(&fiber->timer))
 		snprintf(until, sizeof(until), " for %lld us at most",
-			 (long long)((fiber->timer->deadline - weft_now()) / WEFT_US));
+			 (long long)((fiber->timer.deadline - weft_now()) / WEFT_US));
 	if (wait->count == 0)
 		say(fd, "sleeps%s\n", until);
 	else if (wait->count == 1)

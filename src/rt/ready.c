@@ -34,10 +34,8 @@ static void woken(struct weft__rt_worker *w, struct weft_fiber *fiber, bool by_c
 	weft_store_relaxed(&fiber->parker.token, WEFT__WOKEN);
 	if (before != WEFT__PARKED)
 		return;
-	if (fiber->timer) {
-		weft__wheel_remove(&w->wheel, fiber->timer);
-		fiber->timer = NULL;
-	}
+	if (weft__timer_armed(&fiber->timer))
+		weft__wheel_remove(&w->wheel, &fiber->timer);
 	/* One that has not left its stack yet cannot migrate. */
 	if (WEFT_UNLIKELY(fiber->migrate) && fiber != w->current) {
 		weft__list_remove(&fiber->among);

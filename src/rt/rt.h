@@ -61,16 +61,18 @@ struct weft__fiber_token;
 /* Which fields a fiber's end leaves alone: `finished` and `result`, for who joins. */
 struct weft_fiber {
 	/* Scheduling: the home worker's; before the first run, the queue's that it is
-	 * in. A wake from elsewhere uses `wake`, as the fiber may be runnable already
-	 * because its deadline came. */
+	 * in. What a worker needs of a sleeper whose time has come lies together, and
+	 * the timer not on its stack: of very many sleepers neither is in a cache. */
 	struct weft__fifo_node node;
-	struct weft__fifo_node wake;
-	struct weft__parker parker;
 	weft_atomic_ptr home; /* NULL: has not begun */
 	struct weft__strand strand;
 	struct weft__stack *stack;
-	struct weft__timer *timer; /* armed: in the frame of its park */
+	struct weft__timer timer; /* of its park, if that has a deadline */
+	struct weft__parker parker;
 
+	/* A wake from elsewhere uses this, as the fiber may be runnable already because
+	 * its deadline came. */
+	struct weft__fifo_node wake;
 	weft_fiber_fn fn;
 	void *arg;
 	weft_runtime *runtime;

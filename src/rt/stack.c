@@ -16,8 +16,9 @@
  *
  * Who needs a batch is given the latest ready one, else a single cold slot of
  * a slab that was full, so that the others empty. Who has a batch too many
- * makes it ready; beyond READY_MOST batches it is made cold at once. What is ready
- * and was not needed for a while is made cold by weft__stack_trim(). A slab without
+ * makes it ready; when more are ready than are out, it is made cold at once. (So many
+ * sleepers may come and go in waves without a page fault each.) What is ready and was
+ * not needed for a while is made cold by weft__stack_trim(). A slab without
  * a stack in use is unmapped if there is another such.
  *
  * `gate` guards all of a store. No system call is made inside: a slab is mapped
@@ -39,7 +40,8 @@
 enum {
 	SLOTS_FIRST = WEFT__BOUND(64, 1), /* of the first slab; each has twice the former's */
 	SLOTS_MOST = WEFT__BOUND(1024, 2),
-	READY_MOST = WEFT__BOUND(64, 1), /* batches */
+	READY_LEAST = WEFT__BOUND(64, 1), /* batches that may be ready however few are out */
+	TRIM_MOST = WEFT__BOUND(32, 1),   /* batches at a time: some 500 us */
 	MAP_BITS = 64,
 	COLOURS = 16,
 	COLOUR = WEFT__BOUND(64, 0), /* bytes */
@@ -413,18 +415,20 @@ static struct weft__stack *ready_pop(struct store *store)
 static void make_ready(struct store *store, struct weft__stack *batch, uint32_t count)
 {
 	uint32_t batches;
+	bool room;
 
 	batch->count = (uint8_t)count;
 	weft__gate_enter(&store->gate);
 	batches = weft_load_plain(&store->ready_count);
-	if (batches < READY_MOST) {
+	room = batches < READY_LEAST || batches < store->out / WEFT__STACK_BATCH;
+	if (room) {
 		batch->batch = store->ready;
 		store->ready = batch;
 		store->out -= count;
 		set_ready_count(store, batches + 1);
 	}
 	weft__gate_leave(&store->gate);
-	if (batches >= READY_MOST)
+	if (!room)
 		make_cold(store, batch);
 }
 
@@ -479,20 +483,23 @@ void weft__stack_cache_empty(struct weft__stack_cache *cache)
 
 /* ---- trimming --------------------------------------------------------------------------- */
 
-/* The batches that there were too many since the last time, as a chain. */
+/* Of the batches that there were too many since the last time: some, as a chain. */
 static struct weft__stack *excess(struct store *store, int64_t now)
 {
 	struct weft__stack *chain = NULL;
 	uint32_t count = store->ready_least;
 
-	while (count-- > 0) {
+	for (int i = 0; i < TRIM_MOST && count > 0; i++, count--) {
 		struct weft__stack *batch = ready_pop(store);
 
 		batch->batch = chain;
 		chain = batch;
 	}
-	store->ready_least = weft_load_plain(&store->ready_count);
-	store->trim_at = weft__time_add(now, TRIM_EVERY);
+	store->ready_least = count;
+	if (count == 0) {
+		store->ready_least = weft_load_plain(&store->ready_count);
+		store->trim_at = weft__time_add(now, TRIM_EVERY);
+	}
 	return chain;
 }
 

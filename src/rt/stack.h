@@ -114,7 +114,7 @@ static inline void weft__stack_give(struct weft__stack_cache *cache, struct weft
 void weft__stack_cache_empty(struct weft__stack_cache *cache);
 
 /* For a worker that is going to sleep: returns memory to the system that nobody has
- * missed for a while. Returns when to call it again, or WEFT_NEVER. */
+ * missed for a while, some at a time. Returns when to call it again, or WEFT_NEVER. */
 int64_t weft__stack_trim(int64_t now);
 
 /* How many bytes of the stack have been used, from its upper end, by the deepest of

@@ -105,6 +105,15 @@ WEFT__STRAND_INLINE void weft__strand_arrived(struct weft__strand *self)
 	(void)self;
 }
 
+/* *to will be switched to soon: has its stack's latest frames fetched. */
+WEFT__STRAND_INLINE void weft__strand_prefetch(const struct weft__strand *to)
+{
+	const char *frames = to->context.sp;
+
+	for (int i = 0; i < 6; i++)
+		__builtin_prefetch(frames + i * WEFT_CACHE_LINE, 1);
+}
+
 /* Leaves *from for *to, and returns when somebody switches to *from. */
 WEFT__STRAND_INLINE void weft__strand_switch(struct weft__strand *from,
 					     const struct weft__strand *to)

@@ -86,8 +86,11 @@ static struct weft_fiber *pick_ready(struct weft__rt_worker *w)
 {
 	struct weft__fifo_node *node = weft__fifo_pop(&w->ready);
 
-	if (node)
-		w->ready_count--;
+	if (!node)
+		return NULL;
+	w->ready_count--;
+	if (node->next)
+		weft__strand_prefetch(&weft__fiber_of_node(node->next)->strand);
 	return weft__fiber_of_node(node);
 }
 
@@ -281,18 +284,11 @@ static void body(void *arg)
 
 /* ---- parking ------------------------------------------------------------------------ */
 
-/* The timer in the frame of a parked fiber. */
-struct alarm {
-	struct weft__timer timer;
-	struct weft_fiber *fiber;
-};
-
 static void alarm_fire(struct weft__timer *timer)
 {
-	struct weft_fiber *fiber = weft_container_of(timer, struct alarm, timer)->fiber;
+	struct weft_fiber *fiber = weft_container_of(timer, struct weft_fiber, timer);
 	struct weft__rt_worker *w = weft__fiber_home(fiber);
 
-	fiber->timer = NULL;
 	weft_store_relaxed(&fiber->parker.token, WEFT__EMPTY);
 	weft__rt_count(&w->counters.timers);
 	weft__ready_push(w, fiber);
@@ -302,16 +298,15 @@ static int fiber_park(struct weft__parker *parker, int64_t deadline)
 {
 	struct weft_fiber *fiber = weft_container_of(parker, struct weft_fiber, parker);
 	struct weft__rt_worker *w = weft__fiber_home(fiber);
-	struct alarm alarm;
 
 	/* What is in the inbox could be for this fiber; it is seen after the switch. */
 	if (weft_load_relaxed(&parker->token) == WEFT__WOKEN)
 		return 0;
 	weft_store_relaxed(&parker->token, WEFT__PARKED);
 	if (deadline != WEFT_NEVER) {
-		alarm = (struct alarm){ { .deadline = deadline, .fire = alarm_fire }, fiber };
-		fiber->timer = &alarm.timer;
-		weft__wheel_add(&w->wheel, &alarm.timer);
+		fiber->timer.deadline = deadline;
+		fiber->timer.fire = alarm_fire;
+		weft__wheel_add(&w->wheel, &fiber->timer);
 	}
 	weft__rt_count(&w->counters.parks);
 	switch_from(w, fiber);
