@@ -105,9 +105,12 @@ INLINE void wait_init(struct weft__wait *w, struct weft__parker *parker, weft_ca
 	w->biased = flags & WEFT__BIASED;
 	w->limit = ambient ? weft_token_deadline(ambient) : WEFT_NEVER;
 	if (ambient) {
-		w->cancel = weft_case_token(ambient);
+		w->cancel.source = &weft__token_source;
+		w->cancel.object = ambient;
 		w->cancel.sel = &w->sel;
 		w->cancel.index = (uint16_t)count;
+		w->cancel.linked = 0;
+		w->cancel.notified = 0;
 	}
 	for (int i = 0; i < count; i++) {
 		cases[i].sel = &w->sel;
@@ -307,16 +310,16 @@ int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 	return chosen;
 }
 
-int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
+int weft__block_on(const struct weft_source *source, void *object, void *slot, uint32_t need,
+		   int64_t deadline, unsigned flags)
 {
 	struct weft__wait w;
 	int err;
 
-	/* Field by field, as it was written: a copy of the whole would wait for that. */
-	w.one.source = c->source;
-	w.one.object = c->object;
-	w.one.slot = c->slot;
-	w.one.need = c->need;
+	w.one.source = source;
+	w.one.object = object;
+	w.one.slot = slot;
+	w.one.need = need;
 	w.one.result = 0;
 	wait_init(&w, weft__parker_self(), &w.one, 1, flags);
 	err = wait_run(&w, 1, deadline, flags & WEFT__TRIED);

@@ -10,6 +10,7 @@
  * queue.1  unlock's cas releases, lock's cas acquires: the list.
  * queue.2  unlock's cas is seq_cst, for objects that publish "somebody waits"
  *          with it and then look at a second word: see chan/ring.c, chan.2.
+ * queue.3  to link the first case is seq_cst: as queue.1's release and as queue.2.
  */
 #include "wait/wait.h"
 
@@ -48,6 +49,18 @@ void weft__waitq_unlock(weft_waitq *q, weft_case *head, unsigned set, unsigned c
 		after = (before & state & ~(uintptr_t)clear) | set | (uintptr_t)head;
 	} while (!weft_cas_weak_seq_cst(&q->word, &before, after)); /* queue.1, queue.2 */
 	weft__waitq_unlocked(q, before);
+}
+
+void weft__waitq_push(weft_waitq *q, weft_case *c, unsigned set)
+{
+	uintptr_t empty = 0;
+	weft_case *head = weft__cases_push(NULL, c);
+
+	/* Most often it is the only one, and one step links it. */
+	if (WEFT_LIKELY(weft_cas_seq_cst(&q->word, &empty, (uintptr_t)head | set))) /* queue.3 */
+		return;
+	head = weft__waitq_lock(q);
+	weft__waitq_unlock(q, weft__cases_push(head, c), set, 0);
 }
 
 weft_case *weft__cases_push(weft_case *head, weft_case *c)

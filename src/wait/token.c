@@ -199,7 +199,7 @@ static int64_t token_due(const weft_case *c)
 	return weft_token_deadline(c->object);
 }
 
-static const struct weft_source token_source = {
+const struct weft_source weft__token_source = {
 	.name = "token",
 	.attempt = token_attempt,
 	.enqueue = token_enqueue,
@@ -209,7 +209,7 @@ static const struct weft_source token_source = {
 
 weft_case weft_case_token(weft_token *token)
 {
-	return weft__case_make(&token_source, token, NULL);
+	return weft__case_make(&weft__token_source, token, NULL);
 }
 
 int weft_token_wait_until(weft_token *token, int64_t deadline)

@@ -124,6 +124,8 @@ uint32_t weft__spin_budget(struct weft__parker *parker);
 void weft__spin_report(struct weft__parker *parker, bool worked);
 void weft__spin_slept(struct weft__parker *parker, int64_t ns);
 
+extern const struct weft_source weft__token_source;
+
 /* The token's deadline has passed: cancels it, as expired. */
 void weft__token_expire(weft_token *token);
 
@@ -209,6 +211,10 @@ weft_case *weft__waitq_lock(weft_waitq *q);
 /* Unlocks it with `head` as the first case, after setting and clearing bits of
  * the object's state in the same step. The last touch of the queue. */
 void weft__waitq_unlock(weft_waitq *q, weft_case *head, unsigned set, unsigned clear);
+
+/* Links the case behind all others, and sets bits of the object's state in that step: for
+ * who does not look at the object under the lock, but after this. */
+void weft__waitq_push(weft_waitq *q, weft_case *c, unsigned set);
 
 /* After a step of one's own that gave LOCK and SLEEP back: wakes who slept, given
  * the word before. */
@@ -304,7 +310,14 @@ enum {
 int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags);
 
 /* The same for a single case: its result, or -ETIMEDOUT, -ECANCELED. */
-int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags);
+int weft__block_on(const struct weft_source *source, void *object, void *slot, uint32_t need,
+		   int64_t deadline, unsigned flags);
+
+/* By its parts, which thus need not pass through memory. */
+static inline int weft__block_one(const weft_case *c, int64_t deadline, unsigned flags)
+{
+	return weft__block_on(c->source, c->object, c->slot, c->need, deadline, flags);
+}
 
 /* One round of it in steps, for objects that must do something between being
  * queued and sleeping (condition variables) and for the poll form. */
