@@ -6,7 +6,7 @@
  * A puppet is polled by the test itself, step by step, so that a test with one
  * thread can bring about any order of events: a party that was notified and has
  * not run yet, one that leaves, one that comes back. A puppet is a future (its
- * wake promises nothing) or, made with `certain`, stands for a thread.
+ * wake promises nothing) or, made with `certain`, stands for a thread; or for a fiber.
  *
  * A task is a future with an executor: a loop on a thread that polls whoever was
  * woken, and sleeps when there is nobody.
@@ -47,10 +47,23 @@ static const struct weft__parker_kind puppet__thread = {
 	.wake = puppet__wake,
 };
 
+static const struct weft__parker_kind puppet__fiber = {
+	.name = "puppet fiber",
+	.certain = true,
+	.tracked = true,
+	.wake = puppet__wake,
+};
+
 static inline void puppet_init(struct puppet *p, bool certain)
 {
 	*p = (struct puppet){ .wakes = 0 };
 	weft__parker_init(&p->parker, certain ? &puppet__thread : &puppet__future);
+}
+
+static inline void puppet_init_fiber(struct puppet *p)
+{
+	*p = (struct puppet){ .wakes = 0 };
+	weft__parker_init(&p->parker, &puppet__fiber);
 }
 
 /* Begins to wait for the cases, which the caller keeps. */

@@ -276,6 +276,36 @@ void weft__cell_drop(const weft_chan *chan, void *cell, unsigned char *element)
 	chan->drop(element, chan->context);
 }
 
+/* Whether it is a fiber's; a thread is rather left asleep while another is on its way. */
+static bool is_fibers(const weft_case *c)
+{
+	return c->sel->certain && !c->sel->prompt;
+}
+
+bool weft__chan_hand_slow(weft_chan *chan, weft_waitq *receivers, const void *element,
+			  weft__is_empty_fn *is_empty)
+{
+	weft_case *head = weft__waitq_lock(receivers), *c;
+	struct weft__wakes wakes;
+	bool handed = false;
+
+	weft__wakes_init(&wakes);
+	while (!handed && (c = weft__cases_first_certain(head)) && is_fibers(c) &&
+	       is_empty(chan)) {
+		head = weft__cases_remove(head, c);
+		if (!weft__case_win(c, 0))
+			continue;
+		weft__element_copy(c->slot, element, chan->element_size);
+		c->result = 0;
+		weft__wakes_add(&wakes, c);
+		handed = true;
+	}
+	/* The next to be queued sets the bit again. */
+	weft__waitq_unlock(receivers, head, 0, handed && head ? 0 : CHAN_FIBER);
+	weft__wakes_fire(&wakes);
+	return handed;
+}
+
 void weft__chan_notify_slow(weft_waitq *q)
 {
 	struct weft__wakes wakes;
@@ -323,9 +353,8 @@ static enum weft__outlook look(const weft_chan *chan, weft__outlook_fn *outlook)
 bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook)
 {
 	const uint8_t notified = c->notified;
-	weft_case *head = weft__waitq_lock(q);
 
-	weft__waitq_unlock(q, weft__cases_push(head, c), 0, 0); /* chan.2 */
+	weft__waitq_push(q, c, is_fibers(c) ? CHAN_FIBER : 0); /* chan.2 */
 	if (look(c->object, outlook) != WEFT__GO)
 		return true;
 	weft__waitq_cancel(q, c);

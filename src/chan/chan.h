@@ -89,6 +89,24 @@ bool weft__chan_enqueue(weft_waitq *q, weft_case *c, weft__outlook_fn *outlook);
  * it will see to all that comes until then. */
 #define CHAN_DESIGNATED ((uintptr_t)WEFT__A)
 
+/* The other bit, a hint: it may be that a fiber waits, to which a value can be handed. */
+#define CHAN_FIBER ((uintptr_t)WEFT__B)
+
+/* Whether it is open, and nothing is in it or on its way in that the caller could know. */
+typedef bool weft__is_empty_fn(const weft_chan *chan);
+
+/* A sender, before it claims a cell: gives the value straight to a fiber that waits, if
+ * there is none before it. True if it has. See ring.c, chan.7. */
+bool weft__chan_hand_slow(weft_chan *chan, weft_waitq *receivers, const void *element,
+			  weft__is_empty_fn *is_empty);
+
+static inline bool weft__chan_hand(weft_chan *chan, weft_waitq *receivers, const void *element,
+				   weft__is_empty_fn *is_empty)
+{
+	return WEFT_UNLIKELY(weft_load_relaxed(&receivers->word) & CHAN_FIBER) &&
+	       weft__chan_hand_slow(chan, receivers, element, is_empty);
+}
+
 /* Notifies one waiter of the queue, or all of them. */
 void weft__chan_notify_slow(weft_waitq *q);
 void weft__chan_notify_all(weft_waitq *q);

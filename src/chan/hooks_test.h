@@ -8,7 +8,8 @@
  * on_look     between the publication and the look at who waits
  * on_barrier  instead of the barrier of all threads
  * on_alloc    before an allocation, with the locks held that it is made under
- * on_lock     before a queue is locked: for who waits, between its try and its link
+ * on_lock     before a queue is locked or linked into: for who waits, between its try and
+ *             its link
  *
  * Each is called once and then forgotten; each thread has its own. Memory is
  * counted, and can be made to run out.
@@ -75,6 +76,12 @@ static inline weft_case *hook_waitq_lock(weft_waitq *q)
 	return weft__waitq_lock(q);
 }
 
+static inline void hook_waitq_push(weft_waitq *q, weft_case *c, unsigned set)
+{
+	hook_run(&on_lock);
+	weft__waitq_push(q, c, set);
+}
+
 static inline void *hook_alloc_aligned(size_t alignment, size_t size)
 {
 	void *memory;
@@ -118,6 +125,7 @@ static inline void memory_lasts_for(int32_t count)
 #define weft__chan_notify hook_notify
 #define weft__barrier_all hook_barrier_all
 #define weft__waitq_lock hook_waitq_lock
+#define weft__waitq_push hook_waitq_push
 #define weft__alloc_aligned hook_alloc_aligned
 #define weft__release hook_release
 

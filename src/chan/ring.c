@@ -46,9 +46,16 @@
  *           up again, it remains the one who was notified.
  *   chan.6  to close releases, to find the channel closed acquires: what was done
  *           before the close is visible. (chan.5 is in segments.c.)
+ *   chan.7  A value passes by the ring, from hand to hand, if a fiber is the first who
+ *           waits and the ring is empty: `head` and then `tail` are found to be the
+ *           same, under the lock of the queue. What was sent before, by the sender
+ *           itself or so that it or the fiber could know, is seen there; the rest is
+ *           sent at the same time, and may as well come after it. Nothing is claimed
+ *           and nothing published, so nobody else's look has to see it.
  *
- * Values are never handed to a waiter directly: it is notified and takes what is
- * there, so threads and futures are served alike (invariant B).
+ * To threads and futures values are not handed: they are notified and take what is
+ * there. A thread would have to be woken for each value (see chan.4), and a future may
+ * never be polled (invariant B).
  */
 #include "chan/chan.h"
 
@@ -102,11 +109,22 @@ static bool is_vacant(const struct ring *r, size_t stamp, size_t p)
 	return stamp == p || stamp + r->lap == p + 1;
 }
 
+static bool is_empty(const weft_chan *chan)
+{
+	const struct ring *r = (const struct ring *)chan;
+	size_t head = weft_load_relaxed(&r->head); /* chan.7 */
+
+	return weft_load_relaxed(&r->tail) == head; /* chan.7 */
+}
+
 static int ring_try_send(weft_chan *chan, const void *element)
 {
 	struct ring *r = (struct ring *)chan;
-	size_t tail = weft_load_acquire(&r->tail); /* chan.6 */
+	size_t tail;
 
+	if (weft__chan_hand(chan, &r->receivers, element, is_empty))
+		return 0;
+	tail = weft_load_acquire(&r->tail); /* chan.6 */
 	for (;;) {
 		struct cell *cell;
 		size_t stamp;

@@ -27,7 +27,7 @@
  *           is visible to the look after that end. The futex word is the flag, which
  *           who wakes sets back before: nobody sleeps on an old one.
  *
- *   chan.1 to chan.4, chan.6  as in ring.c
+ *   chan.1 to chan.4, chan.6, chan.7  as in ring.c
  *   chan.5  a new segment is stored to `tail_segment` before `tail` moves to it
  *           (release), and a sender loads `tail` before `tail_segment` (acquire):
  *           it sees the segment that belongs to the position, or a newer one, in
@@ -218,6 +218,14 @@ static __attribute__((noinline)) int send_and_grow(struct segments *s, const voi
 	return err;
 }
 
+static bool is_empty(const weft_chan *chan)
+{
+	const struct segments *s = (const struct segments *)chan;
+	size_t head = weft_load_relaxed(&s->head); /* chan.7 */
+
+	return weft_load_relaxed(&s->tail) == head * ONE; /* chan.7 */
+}
+
 /* What the first look could not do. */
 static __attribute__((noinline)) int send_slowly(struct segments *s, const void *element)
 {
@@ -246,9 +254,13 @@ static __attribute__((noinline)) int send_slowly(struct segments *s, const void 
 static int segments_try_send(weft_chan *chan, const void *element)
 {
 	struct segments *s = (struct segments *)chan;
-	size_t tail = weft_load_acquire(&s->tail);                     /* chan.5 */
-	struct segment *segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
+	struct segment *segment;
+	size_t tail;
 
+	if (weft__chan_hand(chan, &s->receivers, element, is_empty))
+		return 0;
+	tail = weft_load_acquire(&s->tail);            /* chan.5 */
+	segment = weft_load_acquire(&s->tail_segment); /* chan.5 */
 	if (WEFT_UNLIKELY((tail & CLOSED) || !is_plain(s, segment, tail / ONE) ||
 			  !weft_cas_seq_cst(&s->tail, &tail, tail + ONE))) /* chan.2, chan.5 */
 		return send_slowly(s, element);

@@ -212,6 +212,133 @@ MODEL_OF(ring2_cancelled_passes_on, cancelled_passes_on, .arg = (void *)2, .cove
 MODEL_OF(unbounded_cancelled_passes_on, cancelled_passes_on, .arg = (void *)99, .covers = CHAN,
 	 .preemptions = 1, .preemptions_long = 2);
 
+/* ---- fibers ---------------------------------------------------------------------- */
+
+/* A thread that a channel takes for a fiber: a value can be handed to it. */
+static const struct weft__parker_kind fiber_kind = {
+	.name = "fiber",
+	.certain = true,
+	.tracked = true,
+	.park = weft__thread_park_token,
+	.wake = weft__thread_wake_token,
+};
+
+static void as_fiber(void (*fn)(void *arg), void *arg)
+{
+	struct weft__parker parker;
+
+	weft__parker_init(&parker, &fiber_kind);
+	weft__parker_install(&parker);
+	fn(arg);
+	weft__parker_install(NULL);
+}
+
+static void fiber_receiver(void *arg)
+{
+	as_fiber(receiver, arg);
+}
+
+static void receive_in_order(void *arg)
+{
+	struct party *p = arg;
+
+	for (int i = 0; i < p->count; i++) {
+		int value = 0;
+
+		WEFT_CHECK(weft_chan_recv(p->chan, &value) == 0);
+		WEFT_CHECK(value == p->value + i);
+	}
+}
+
+static void fiber_in_order(void *arg)
+{
+	as_fiber(receive_in_order, arg);
+}
+
+/* What is handed over must not come before what is in the channel. */
+static void handed_in_order(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *a = party_new(chan, 1, 3), *s = party_new(chan, 1, 3);
+
+	SPAWN(fiber_in_order, a);
+	sender(s);
+	weft_check_join(1);
+	weft_chan_release(chan);
+	parties_free(a, s, NULL, NULL);
+}
+
+ALL(handed_in_order, .preemptions = 2, .preemptions_long = 3);
+
+/* Two of them, and two who send: one may get its value by hand, one by the cells. */
+static void handed_to_two(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *a = party_new(chan, 0, 1), *b = party_new(chan, 0, 1);
+	struct party *s = party_new(chan, 1, 1), *t = party_new(chan, 10, 1);
+
+	SPAWN(fiber_receiver, a);
+	SPAWN(fiber_receiver, b);
+	SPAWN(sender, s);
+	sender(t);
+	for (int i = 1; i <= 3; i++)
+		weft_check_join(i);
+	WEFT_CHECK(a->sum + b->sum == 11);
+	weft_chan_release(chan);
+	parties_free(a, b, s, t);
+}
+
+ALL(handed_to_two, .preemptions = 1, .preemptions_long = 2, .random = 5000);
+
+/* A fiber and a thread, in either order in the queue. */
+static void handed_beside_a_thread(void *arg)
+{
+	weft_chan *chan = chan_of(arg);
+	struct party *a = party_new(chan, 0, 1), *b = party_new(chan, 0, 1);
+	struct party *s = party_new(chan, 1, 2);
+
+	SPAWN(fiber_receiver, a);
+	SPAWN(receiver, b);
+	sender(s);
+	weft_check_join(1);
+	weft_check_join(2);
+	WEFT_CHECK(a->sum + b->sum == 3);
+	weft_chan_release(chan);
+	parties_free(a, b, s, NULL);
+}
+
+ALL(handed_beside_a_thread, .preemptions = 1, .preemptions_long = 2, .random = 5000);
+
+static void fiber_chooser(void *arg)
+{
+	as_fiber(choose, arg);
+}
+
+/* What a fiber does not take because it took something else is not lost. */
+static void handed_to_a_chooser(void *arg)
+{
+	weft_chan *chan = chan_of(arg), *other = chan_of((void *)1);
+	struct chooser *c = weft_check_alloc(sizeof(*c));
+	struct party *s = party_new(chan, 1, 1);
+	int seven = 7, left = 0;
+
+	c->first = other;
+	c->second = chan;
+	SPAWN(fiber_chooser, c);
+	SPAWN(sender, s);
+	WEFT_CHECK(weft_chan_send(other, &seven) == 0);
+	weft_check_join(1);
+	weft_check_join(2);
+	WEFT_CHECK(weft_chan_try_recv(c->took == 0 ? chan : other, &left) == 0);
+	WEFT_CHECK(left == (c->took == 0 ? 1 : 7));
+	weft_chan_release(chan);
+	weft_chan_release(other);
+	weft_check_free(c);
+	parties_free(s, NULL, NULL, NULL);
+}
+
+ALL(handed_to_a_chooser, .preemptions = 2, .preemptions_long = 3);
+
 /* ---- futures --------------------------------------------------------------------- */
 
 static void future_wake(struct weft__parker *parker)
