@@ -57,8 +57,8 @@
 #define WEFT__PASTE2(a, b) a##b
 #define WEFT__PASTE(a, b) WEFT__PASTE2(a, b)
 #define WEFT__FITS(name, type) \
-	typedef char WEFT__PASTE(name, _type_is_too_large)[sizeof(type) <= WEFT_REDUCE_MAX ? 1 : -1] \
-		__attribute__((unused))
+	typedef char WEFT__PASTE(name, _type_is_too_large) \
+		[sizeof(type) <= WEFT_REDUCE_MAX ? 1 : -1] __attribute__((unused))
 /* clang-format on */
 
 /* ---- for ---------------------------------------------------------------------------- */

@@ -3,8 +3,9 @@
 #
 # Goal: the headers with inline code are usable from C++, and do there what they do
 # in C.
-# Method: cxx/*.cpp, each of which prints 500500 some times, compiled as C++11 and as the compiler's own default by
-# each C++ compiler that is here, and linked with the static library of the build.
+# Method: cxx/*.cpp, each of which prints 500500 some times, compiled as C++11 and as
+# the compiler's own default by each C++ compiler that is here, and linked with the
+# static library of the build.
 #
 # From CTest: WEFT_SOURCE, WEFT_BUILD, WEFT_SANITIZE, CC.
 set -eu

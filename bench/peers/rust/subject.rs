@@ -328,7 +328,11 @@ pub fn scan(x: &[f64], y: &mut [f64], before: f64) {
 }
 
 /// `pass(x, y)` fills y, which it may make as long as it likes.
-pub fn order_measure(args: &Args, x: &[f64], mut pass: impl FnMut(&[f64], &mut Vec<f64>)) -> Answer {
+pub fn order_measure(
+    args: &Args,
+    x: &[f64],
+    mut pass: impl FnMut(&[f64], &mut Vec<f64>),
+) -> Answer {
     let n = x.len();
     let scanning = args.bench == "par_scan";
     let mut y = vec![0.0; n];
