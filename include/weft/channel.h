@@ -107,6 +107,21 @@ WEFT_API WEFT_NODISCARD int weft_chan_send_many_until(weft_chan *chan, const voi
 WEFT_API WEFT_NODISCARD int weft_chan_force_send(weft_chan *chan, const void *element,
 						 void *displaced);
 
+/* Reserves a place for a value that is still to come: no other sender gets it, and nobody
+ * is held up by it; the value takes its turn when it is committed. 0, and then one commit
+ * or abandon is due, from any thread; -EPIPE closed, -ECANCELED, -EINVAL from a rendezvous,
+ * which has no places; `try_` does not wait (-EAGAIN), `_until` waits until the deadline
+ * (-ETIMEDOUT). An unbounded channel always has a place, and holds no memory for it. */
+WEFT_API WEFT_NODISCARD int weft_chan_reserve(weft_chan *chan);
+WEFT_API WEFT_NODISCARD int weft_chan_try_reserve(weft_chan *chan);
+WEFT_API WEFT_NODISCARD int weft_chan_reserve_until(weft_chan *chan, int64_t deadline);
+
+/* Sends a copy of *element to a place that was reserved, without waiting: 0, -EPIPE closed,
+ * -ENOMEM from an unbounded channel. Or gives the place back. Either way it is no longer
+ * reserved. Without a reservation the channel's count of places is ruined. */
+WEFT_API WEFT_NODISCARD int weft_chan_commit(weft_chan *chan, const void *element);
+WEFT_API void weft_chan_abandon(weft_chan *chan);
+
 /* Receives into *element. 0, -EPIPE closed and empty, -ECANCELED; `try_` does not
  * wait (-EAGAIN), not even for a sender that was preempted half way; `_until`
  * waits until the deadline (-ETIMEDOUT). On failure *element is untouched. */
@@ -146,6 +161,7 @@ WEFT_API WEFT_NODISCARD int weft_chan_wait_closed(weft_chan *chan, int64_t deadl
 /* Select cases. `element` must stay until the select returns. */
 WEFT_API weft_case weft_case_send(weft_chan *chan, const void *element);
 WEFT_API weft_case weft_case_recv(weft_chan *chan, void *element);
+WEFT_API weft_case weft_case_reserve(weft_chan *chan);
 WEFT_API weft_case weft_case_closed(weft_chan *chan); /* result 0 */
 
 WEFT_END_DECLS

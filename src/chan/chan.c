@@ -28,6 +28,9 @@ static bool sizes_can_be(size_t element_size, size_t capacity)
 	const size_t most = PTRDIFF_MAX / 4;
 	size_t at_once = capacity == WEFT_UNBOUNDED ? CHAN_SEGMENT_LEAST : capacity;
 
+	/* A ring has so many positions, with two laps and a bit for each cell at least. */
+	if (at_once >= (size_t)1 << (6 * sizeof(size_t) - 4))
+		return false;
 	return element_size <= most && at_once <= most / (element_size + 16);
 }
 
@@ -221,6 +224,38 @@ int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline)
 	int err = chan->flavour->try_recv(chan, element);
 
 	return WEFT_LIKELY(err != -EAGAIN) ? err : recv_wait(chan, element, deadline);
+}
+
+weft_case weft_case_reserve(weft_chan *chan)
+{
+	return weft__case_make(chan->flavour->reserve_source, chan, NULL);
+}
+
+int weft_chan_try_reserve(weft_chan *chan)
+{
+	return chan->flavour->try_reserve(chan);
+}
+
+int weft_chan_reserve_until(weft_chan *chan, int64_t deadline)
+{
+	weft_case c = weft_case_reserve(chan);
+
+	return weft__block_one(&c, deadline, 0);
+}
+
+int weft_chan_reserve(weft_chan *chan)
+{
+	return weft_chan_reserve_until(chan, WEFT_NEVER);
+}
+
+int weft_chan_commit(weft_chan *chan, const void *element)
+{
+	return chan->flavour->commit(chan, element);
+}
+
+void weft_chan_abandon(weft_chan *chan)
+{
+	chan->flavour->abandon(chan);
 }
 
 /* ---- the rest ------------------------------------------------------------------ */

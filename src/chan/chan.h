@@ -33,6 +33,11 @@ struct weft__flavour {
 	 * `count` is not 0. */
 	int (*send_some)(weft_chan *chan, const void *elements, size_t count, size_t *n);
 	int (*recv_some)(weft_chan *chan, void *elements, size_t count, size_t *n);
+	/* A place for a value, and its two ends: 0, -EPIPE, -EAGAIN, -EINVAL; never waits. */
+	int (*try_reserve)(weft_chan *chan);
+	int (*commit)(weft_chan *chan, const void *element);
+	void (*abandon)(weft_chan *chan);
+	const struct weft_source *reserve_source;
 	const struct weft_source *send_source;
 	const struct weft_source *recv_source;
 	/* Closes: true if it was open. */

@@ -310,6 +310,133 @@ TEST(drain_drops_what_is_inside)
 	}
 }
 
+/* ---- reservations ----------------------------------------------------------------------- */
+
+static weft_chan *open_reserving(size_t capacity, bool spsc)
+{
+	weft_chan_opts opts = { .spsc = spsc };
+	weft_chan *chan;
+
+	CHECK_EQ(weft_chan_new(&chan, sizeof(int), capacity, &opts), 0);
+	return chan;
+}
+
+/* With so many values inside and so many places reserved, at each position, there is room
+ * for what is left, and for no more; what is committed comes after what was sent before. */
+TEST(reserved_places_are_nobody_elses)
+{
+	for (int spsc = 0; spsc <= 1; spsc++) {
+		for (size_t capacity = 1; capacity <= 5; capacity++) {
+			weft_chan *chan = open_reserving(capacity, spsc);
+			int next = 0, expect = 0, value;
+
+			for (size_t round = 0; round < 60; round++) {
+				size_t reserved = round % (capacity + 1),
+				       room = capacity - reserved;
+
+				for (size_t i = 0; i < reserved; i++)
+					CHECK_EQ(weft_chan_try_reserve(chan), 0);
+				for (size_t i = 0; i < room; i++, next++)
+					CHECK_EQ(weft_chan_try_send(chan, &next), 0);
+				CHECK_EQ(weft_chan_try_send(chan, &next), -EAGAIN);
+				CHECK_EQ(weft_chan_try_reserve(chan), -EAGAIN);
+				CHECK_EQ(weft_chan_len(chan), room);
+				if (round % 3 == 0 && room > 0) {
+					CHECK_EQ(weft_chan_recv(chan, &value), 0);
+					CHECK_EQ(value, expect++);
+					CHECK_EQ(weft_chan_try_send(chan, &next), 0);
+					next++;
+				}
+				for (size_t i = 0; i < reserved; i++) {
+					if (i % 2 == round % 2) {
+						weft_chan_abandon(chan);
+					} else {
+						CHECK_EQ(weft_chan_commit(chan, &next), 0);
+						next++;
+					}
+				}
+				while (weft_chan_try_recv(chan, &value) == 0)
+					CHECK_EQ(value, expect++);
+				CHECK_EQ(expect, next);
+			}
+			weft_chan_release(chan);
+		}
+	}
+}
+
+TEST(reserved_place_holds_no_value_up)
+{
+	weft_chan *chan = open_reserving(3, false);
+	int value = 1, got = 0;
+
+	CHECK_EQ(weft_chan_reserve(chan), 0);
+	for (int i = 0; i < 10; i++) {
+		CHECK_EQ(weft_chan_send(chan, &value), 0);
+		CHECK_EQ(weft_chan_try_recv(chan, &got), 0);
+		CHECK_EQ(got, value++);
+	}
+	CHECK_EQ(weft_chan_commit(chan, &value), 0);
+	CHECK_EQ(weft_chan_recv(chan, &got), 0);
+	CHECK_EQ(got, value);
+	weft_chan_release(chan);
+}
+
+TEST(reserve_waits_and_ends_like_a_send)
+{
+	for (int spsc = 0; spsc <= 1; spsc++) {
+		weft_chan *chan = open_reserving(1, spsc);
+		struct puppet p;
+		int value = 7;
+
+		CHECK_EQ(weft_chan_send(chan, &value), 0);
+		CHECK_EQ(weft_chan_reserve_until(chan, weft_after_ms(1)), -ETIMEDOUT);
+		puppet_init(&p, false);
+		CHECK_EQ(puppet_wait(&p, weft_case_reserve(chan)), -EAGAIN);
+		CHECK_EQ(weft_chan_recv(chan, &value), 0);
+		CHECK_EQ(p.wakes, 1);
+		CHECK_EQ(puppet_next(&p), 0);
+		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
+		weft_chan_close(chan);
+		CHECK_EQ(weft_chan_try_reserve(chan), -EPIPE);
+		CHECK_EQ(weft_chan_commit(chan, &value), -EPIPE);
+		CHECK_EQ(weft_chan_try_recv(chan, &value), -EPIPE);
+		weft_chan_release(chan);
+	}
+}
+
+TEST(reserved_place_given_back_wakes_a_sender)
+{
+	struct blocked b;
+	weft_chan *chan = open_reserving(1, false);
+	int value;
+
+	CHECK_EQ(weft_chan_reserve(chan), 0);
+	blocked_send(&b, chan, 5, NULL);
+	weft_chan_abandon(chan);
+	CHECK_EQ(blocked_join(&b), 0);
+	CHECK_EQ(weft_chan_recv(chan, &value), 0);
+	CHECK_EQ(value, 5);
+	weft_chan_release(chan);
+}
+
+TEST(reserve_where_there_are_no_places_or_any_number)
+{
+	weft_chan *chan = open_reserving(0, false);
+	int value = 1;
+
+	CHECK_EQ(weft_chan_reserve(chan), -EINVAL);
+	weft_chan_release(chan);
+	chan = open_reserving(WEFT_UNBOUNDED, false);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(weft_chan_reserve(chan), 0);
+	CHECK_EQ(weft_chan_commit(chan, &value), 0);
+	weft_chan_abandon(chan);
+	weft_chan_close(chan);
+	CHECK_EQ(weft_chan_commit(chan, &value), -EPIPE);
+	CHECK_EQ(weft_chan_reserve(chan), -EPIPE);
+	weft_chan_release(chan);
+}
+
 /* ---- the close as a thing to wait for ---------------------------------------------------- */
 
 TEST(closed_is_waited_for_with_values_inside)

@@ -205,6 +205,37 @@ static bool recv_attempt(weft_case *c)
 	return c->result != -EAGAIN;
 }
 
+/* A value that is not there yet can be reserved no place. */
+static int rendezvous_try_reserve(weft_chan *chan)
+{
+	(void)chan;
+	return -EINVAL;
+}
+
+static int rendezvous_commit(weft_chan *chan, const void *element)
+{
+	(void)element;
+	return rendezvous_try_reserve(chan);
+}
+
+static void rendezvous_abandon(weft_chan *chan)
+{
+	(void)chan;
+}
+
+static bool reserve_attempt(weft_case *c)
+{
+	c->result = rendezvous_try_reserve(c->object);
+	return true;
+}
+
+static const struct weft_source reserve_source = {
+	.name = "reserve",
+	.attempt = reserve_attempt,
+	.enqueue = send_enqueue,
+	.dequeue = send_dequeue,
+};
+
 /* No `ready`: two parties that both only look never meet. And no `pass_on`: all
  * futures are notified at once, and a sender stays queued until it is taken. */
 static const struct weft_source send_source = {
@@ -265,6 +296,10 @@ static const struct weft__flavour rendezvous_flavour = {
 	.try_recv = rendezvous_try_recv,
 	.send_some = rendezvous_send_some,
 	.recv_some = rendezvous_recv_some,
+	.try_reserve = rendezvous_try_reserve,
+	.commit = rendezvous_commit,
+	.abandon = rendezvous_abandon,
+	.reserve_source = &reserve_source,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = rendezvous_close,

@@ -5,7 +5,8 @@
  * allows any capacity).
  *
  * A position is an index into the ring plus a multiple of `lap` (a power of two
- * beyond twice the capacity); the bit between the two is CLOSED, in `tail` only.
+ * beyond twice the capacity); the bit between the two is CLOSED, in `tail` only. In the
+ * top bits of `tail`, above all positions, is the number of reserved places, below.
  * For the position p of a cell:
  *
  *   stamp == p        empty, for the sender that claims p     -> p + 1
@@ -17,6 +18,12 @@
  * waits for it in a try, it reports "not now". That holds for its own kind too: a
  * sender may find the cell pending by the sender of the lap before (the ring is
  * full), a receiver by the receiver of the lap before (it is empty).
+ *
+ * Reservations. A place is reserved by counting it in `tail`, and not by a claim, which
+ * would hold up whoever sends after it. Always as many cells from `tail` on are empty as
+ * are reserved: whoever moves `tail`, or adds to the count, makes sure that the cell behind
+ * those is empty, too, which stays true as only a claim could change it. So a commit moves
+ * `tail` and takes one off the count without a look at any cell, and never waits.
  *
  * Waking. A sender, having published, looks for waiting receivers; a receiver that
  * is about to sleep announces itself, then looks for values:
@@ -64,6 +71,13 @@ struct cell {
 	unsigned char element[];
 };
 
+/* Positions have this many bits; above is the count of reserved places. */
+enum { POSITION_BITS = 6 * sizeof(size_t) };
+
+static const size_t POSITION = ((size_t)1 << POSITION_BITS) - 1;
+static const size_t RESERVED_ONE = (size_t)1 << POSITION_BITS;
+static const size_t RESERVED_MOST = SIZE_MAX >> POSITION_BITS;
+
 struct ring {
 	struct weft_chan chan;
 	size_t lap;
@@ -92,21 +106,141 @@ static size_t successor(const struct ring *r, size_t position)
 {
 	size_t index = position & (closed_bit(r) - 1);
 
-	return index + 1 < r->chan.capacity ? position + 1 : position - index + r->lap;
+	return index + 1 < r->chan.capacity ? position + 1
+					    : (position - index + r->lap) & POSITION;
+}
+
+/* The position that is n on, at most one lap. */
+static size_t further(const struct ring *r, size_t position, size_t n)
+{
+	size_t index = position & (closed_bit(r) - 1);
+
+	if (n < r->chan.capacity - index)
+		return position + n;
+	return (position - index + r->lap + (n - (r->chan.capacity - index))) & POSITION;
+}
+
+/* What `tail` says without CLOSED and the count. */
+static size_t position_in(const struct ring *r, size_t tail)
+{
+	return tail & POSITION & ~closed_bit(r);
+}
+
+/* Where the next cell is that is not reserved. */
+static size_t free_in(const struct ring *r, size_t tail)
+{
+	return further(r, position_in(r, tail), tail >> POSITION_BITS);
 }
 
 /* Whether the stamp at position p says that a sender cannot have it yet: the value
  * of the lap before is there, or still on its way in. */
 static bool is_taken(const struct ring *r, size_t stamp, size_t p)
 {
-	return stamp + r->lap == p + 1 || stamp + r->lap == p;
+	size_t next = (stamp + r->lap) & POSITION;
+
+	return next == p + 1 || next == p;
 }
 
 /* Whether the stamp at position p says that a receiver cannot have it yet: empty,
  * or the value of the lap before still on its way out. */
 static bool is_vacant(const struct ring *r, size_t stamp, size_t p)
 {
-	return stamp == p || stamp + r->lap == p + 1;
+	return stamp == p || ((stamp + r->lap) & POSITION) == p + 1;
+}
+
+/* What may happen to `tail`. */
+enum step { SEND, RESERVE, COMMIT, ABANDON };
+
+static size_t stepped(const struct ring *r, size_t tail, enum step step)
+{
+	size_t count = tail & ~POSITION, closed = tail & closed_bit(r);
+	size_t p = position_in(r, tail);
+
+	if (step == SEND || step == COMMIT)
+		p = successor(r, p);
+	if (step == RESERVE)
+		count += RESERVED_ONE;
+	if (step == COMMIT || step == ABANDON)
+		count -= RESERVED_ONE;
+	return count | closed | p;
+}
+
+/* Takes the step if it can be taken now: 0, and *p is the position that `tail` was at. */
+static int move_tail(struct ring *r, enum step step, size_t *p)
+{
+	size_t tail = weft_load_acquire(&r->tail); /* chan.6 */
+
+	for (;;) {
+		size_t at = free_in(r, tail), stamp;
+
+		if ((tail & closed_bit(r)) && step != ABANDON)
+			return -EPIPE;
+		if (step == SEND || step == RESERVE) {
+			if (tail >> POSITION_BITS == r->chan.capacity)
+				return -EAGAIN;
+			stamp = weft_load_acquire(&cell_at(r, at)->stamp); /* chan.1 */
+			if (is_taken(r, stamp, at) ||
+			    (step == RESERVE && tail >> POSITION_BITS == RESERVED_MOST))
+				return -EAGAIN;
+			if (stamp != at) {
+				tail = weft_load_acquire(&r->tail); /* chan.6 */
+				continue;
+			}
+		}
+		if (weft_cas_weak_seq_cst(&r->tail, &tail, stepped(r, tail, step))) { /* chan.2 */
+			*p = position_in(r, tail);
+			return 0;
+		}
+	}
+}
+
+static void publish(struct ring *r, size_t p, const void *element)
+{
+	struct cell *cell = cell_at(r, p);
+
+	weft__element_copy(cell->element, element, r->chan.element_size);
+	weft_store_release(&cell->stamp, p + 1); /* chan.1 */
+	weft__chan_notify(&r->receivers);
+}
+
+/* While places are reserved. */
+static __attribute__((noinline)) int send_beside(struct ring *r, const void *element)
+{
+	size_t p;
+	int err = move_tail(r, SEND, &p);
+
+	if (!err)
+		publish(r, p, element);
+	return err;
+}
+
+static int ring_try_reserve(weft_chan *chan)
+{
+	size_t p;
+
+	return move_tail((struct ring *)chan, RESERVE, &p);
+}
+
+static int ring_commit(weft_chan *chan, const void *element)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t p;
+	int err = move_tail(r, COMMIT, &p);
+
+	if (err)
+		move_tail(r, ABANDON, &p);
+	else
+		publish(r, p, element);
+	return err;
+}
+
+static void ring_abandon(weft_chan *chan)
+{
+	struct ring *r = (struct ring *)chan;
+	size_t p;
+
+	(void)move_tail(r, ABANDON, &p);
+	weft__chan_notify(&r->senders); /* chan.2 */
 }
 
 static bool is_empty(const weft_chan *chan)
@@ -131,6 +265,8 @@ static int ring_try_send(weft_chan *chan, const void *element)
 
 		if (WEFT_UNLIKELY(tail & closed_bit(r)))
 			return -EPIPE;
+		if (WEFT_UNLIKELY(tail & ~POSITION))
+			return send_beside(r, element);
 		cell = cell_at(r, tail);
 		stamp = weft_load_acquire(&cell->stamp); /* chan.1 */
 		if (stamp == tail) {
@@ -162,7 +298,7 @@ static int ring_try_recv(weft_chan *chan, void *element)
 						   successor(r, head))) /* chan.2 */
 				continue;
 			weft__element_copy(element, cell->element, chan->element_size);
-			weft_store_release(&cell->stamp, head + r->lap); /* chan.1 */
+			weft_store_release(&cell->stamp, (head + r->lap) & POSITION); /* chan.1 */
 			weft__chan_notify(&r->senders);
 			return 0;
 		}
@@ -174,7 +310,7 @@ static int ring_try_recv(weft_chan *chan, void *element)
 				return -EAGAIN;
 			tail = weft_load_acquire(&r->tail); /* chan.6 */
 			/* Closed and past the last value; else empty, or pending. */
-			return tail == (head | closed_bit(r)) ? -EPIPE : -EAGAIN;
+			return (tail & POSITION) == (head | closed_bit(r)) ? -EPIPE : -EAGAIN;
 		}
 		head = weft_load_relaxed(&r->head);
 	}
@@ -214,7 +350,7 @@ static void take_all(struct ring *r, size_t p, unsigned char *elements, size_t n
 
 		weft__element_copy(elements, cell->element, r->chan.element_size);
 		elements += r->chan.element_size;
-		weft_store_release(&cell->stamp, p + r->lap); /* chan.1 */
+		weft_store_release(&cell->stamp, (p + r->lap) & POSITION); /* chan.1 */
 	}
 }
 
@@ -222,7 +358,8 @@ static int ring_send_some(weft_chan *chan, const void *elements, size_t count, s
 {
 	struct ring *r = (struct ring *)chan;
 	size_t tail = weft_load_acquire(&r->tail), end; /* chan.6 */
-	size_t run = tail & closed_bit(r) ? 0 : run_from(r, tail, 0, count, &end);
+	bool plain = !(tail & (closed_bit(r) | ~POSITION));
+	size_t run = plain ? run_from(r, tail, 0, count, &end) : 0;
 
 	if (run > 1 && weft_cas_seq_cst(&r->tail, &tail, end)) { /* chan.2 */
 		put_all(r, tail, elements, run);
@@ -255,14 +392,17 @@ static int ring_recv_some(weft_chan *chan, void *elements, size_t count, size_t 
 static enum weft__outlook send_outlook(const weft_chan *chan)
 {
 	const struct ring *r = (const struct ring *)chan;
-	size_t tail = weft_load_seq_cst(&r->tail), head;
+	size_t tail = weft_load_seq_cst(&r->tail), at = free_in(r, tail), head;
 
 	if (tail & closed_bit(r))
 		return WEFT__GO;
-	if (!is_taken(r, weft_load_acquire(&cell_at(r, tail)->stamp), tail)) /* chan.1 */
+	/* Without a value inside, only who gives a place back can help, who sees us. */
+	if (tail >> POSITION_BITS == chan->capacity)
+		return WEFT__WAIT;
+	if (!is_taken(r, weft_load_acquire(&cell_at(r, at)->stamp), at)) /* chan.1 */
 		return WEFT__GO;
 	head = weft_load_seq_cst(&r->head); /* chan.2 */
-	return head + r->lap == tail ? WEFT__WAIT : WEFT__PENDING;
+	return ((head + r->lap) & POSITION) == at ? WEFT__WAIT : WEFT__PENDING;
 }
 
 static enum weft__outlook recv_outlook(const weft_chan *chan)
@@ -272,7 +412,7 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 
 	if (!is_vacant(r, weft_load_acquire(&cell_at(r, head)->stamp), head)) /* chan.1 */
 		return WEFT__GO;
-	tail = weft_load_seq_cst(&r->tail); /* chan.2 */
+	tail = weft_load_seq_cst(&r->tail) & POSITION; /* chan.2 */
 	if (tail == head)
 		return WEFT__WAIT;
 	return tail == (head | closed_bit(r)) ? WEFT__GO : WEFT__PENDING;
@@ -283,9 +423,10 @@ static enum weft__outlook recv_outlook(const weft_chan *chan)
 static bool send_ready(const weft_case *c)
 {
 	const struct ring *r = c->object;
-	size_t tail = weft_load_relaxed(&r->tail) & ~closed_bit(r);
+	size_t tail = weft_load_relaxed(&r->tail), at = free_in(r, tail);
 
-	return !is_taken(r, weft_load_relaxed(&cell_at(r, tail)->stamp), tail);
+	return tail >> POSITION_BITS < r->chan.capacity &&
+	       !is_taken(r, weft_load_relaxed(&cell_at(r, at)->stamp), at);
 }
 
 static bool recv_ready(const weft_case *c)
@@ -368,6 +509,29 @@ static bool recv_attempt(weft_case *c)
 	return true;
 }
 
+static bool reserve_attempt(weft_case *c)
+{
+	struct ring *r = c->object;
+
+	if (c->notified)
+		weft__chan_arrive(&r->senders, c); /* chan.4 */
+	c->result = ring_try_reserve(c->object);
+	if (c->result == -EAGAIN)
+		return false;
+	if (c->notified)
+		weft__chan_hand_on(&r->senders, c, send_outlook); /* chan.4 */
+	return true;
+}
+
+static const struct weft_source reserve_source = {
+	.name = "reserve",
+	.attempt = reserve_attempt,
+	.ready = send_ready,
+	.enqueue = send_enqueue,
+	.dequeue = send_dequeue,
+	.pass_on = send_pass_on,
+};
+
 static const struct weft_source send_source = {
 	.name = "send",
 	.attempt = send_attempt,
@@ -412,11 +576,11 @@ static size_t ring_len(const weft_chan *chan)
 	const struct ring *r = (const struct ring *)chan;
 
 	for (;;) {
-		size_t tail = weft_load_acquire(&r->tail) & ~closed_bit(r);
+		size_t tail = position_in(r, weft_load_acquire(&r->tail));
 		size_t head = weft_load_acquire(&r->head);
 		size_t mask = closed_bit(r) - 1;
 
-		if ((weft_load_relaxed(&r->tail) & ~closed_bit(r)) != tail)
+		if (position_in(r, weft_load_relaxed(&r->tail)) != tail)
 			continue;
 		if (tail == head)
 			return 0;
@@ -429,7 +593,7 @@ static size_t ring_len(const weft_chan *chan)
 static void ring_destroy(weft_chan *chan)
 {
 	struct ring *r = (struct ring *)chan;
-	size_t tail = weft_load_acquire(&r->tail) & ~closed_bit(r);
+	size_t tail = position_in(r, weft_load_acquire(&r->tail));
 
 	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&r->senders.word)));
 	weft__chan_expect_idle(weft__waitq_head(weft_load_relaxed(&r->receivers.word)));
@@ -448,6 +612,10 @@ static const struct weft__flavour ring_flavour = {
 	.try_recv = ring_try_recv,
 	.send_some = ring_send_some,
 	.recv_some = ring_recv_some,
+	.try_reserve = ring_try_reserve,
+	.commit = ring_commit,
+	.abandon = ring_abandon,
+	.reserve_source = &reserve_source,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = ring_close,

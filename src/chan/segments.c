@@ -439,6 +439,25 @@ static bool send_attempt(weft_case *c)
 	return true; /* there is always room, or an error */
 }
 
+/* There is room for any number, and who holds a place holds nothing. */
+static int segments_try_reserve(weft_chan *chan)
+{
+	const struct segments *s = (const struct segments *)chan;
+
+	return weft_load_acquire(&s->tail) & CLOSED ? -EPIPE : 0;
+}
+
+static void segments_abandon(weft_chan *chan)
+{
+	(void)chan;
+}
+
+static bool reserve_attempt(weft_case *c)
+{
+	c->result = segments_try_reserve(c->object);
+	return true;
+}
+
 static bool send_enqueue(weft_case *c)
 {
 	(void)c;
@@ -453,6 +472,13 @@ static void send_dequeue(weft_case *c)
 static const struct weft_source send_source = {
 	.name = "send",
 	.attempt = send_attempt,
+	.enqueue = send_enqueue,
+	.dequeue = send_dequeue,
+};
+
+static const struct weft_source reserve_source = {
+	.name = "reserve",
+	.attempt = reserve_attempt,
 	.enqueue = send_enqueue,
 	.dequeue = send_dequeue,
 };
@@ -529,6 +555,10 @@ static const struct weft__flavour segments_flavour = {
 	.try_recv = segments_try_recv,
 	.send_some = segments_send_some,
 	.recv_some = segments_recv_some,
+	.try_reserve = segments_try_reserve,
+	.commit = segments_try_send,
+	.abandon = segments_abandon,
+	.reserve_source = &reserve_source,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = segments_close,

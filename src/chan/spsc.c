@@ -47,6 +47,7 @@ struct spsc {
 	weft_atomic_size end;
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size tail;
 	size_t head_seen;
+	size_t reserved;
 	unsigned char *put_at;
 	WEFT_ALIGNED(CHAN_LINE) weft_atomic_size head;
 	size_t tail_seen;
@@ -136,9 +137,11 @@ static __attribute__((noinline)) int refuse_send(struct spsc *s)
 /* Room for how many; looks at the receiver's line if there seems to be none. */
 static inline size_t room(struct spsc *s, size_t tail)
 {
-	if (WEFT_UNLIKELY(tail - s->head_seen == s->chan.capacity))
+	size_t taken = tail + s->reserved;
+
+	if (WEFT_UNLIKELY(taken - s->head_seen == s->chan.capacity))
 		s->head_seen = weft_load_acquire(&s->head); /* spsc.1 */
-	return s->chan.capacity - (tail - s->head_seen);
+	return s->chan.capacity - (taken - s->head_seen);
 }
 
 static inline int publish(struct spsc *s, size_t tail, size_t n)
@@ -168,6 +171,30 @@ static int spsc_try_send(weft_chan *chan, const void *element)
 		return -EAGAIN;
 	weft__element_copy(s->put_at, element, chan->element_size);
 	return publish(s, tail, 1);
+}
+
+static int spsc_try_reserve(weft_chan *chan)
+{
+	struct spsc *s = (struct spsc *)chan;
+
+	if (WEFT_UNLIKELY(weft_load_acquire(&s->phase) != OPEN)) /* chan.6 */
+		return refuse_send(s);
+	if (room(s, weft_load_relaxed(&s->tail)) == 0)
+		return -EAGAIN;
+	s->reserved++;
+	return 0;
+}
+
+static void spsc_abandon(weft_chan *chan)
+{
+	((struct spsc *)chan)->reserved--; /* nobody else could have it */
+}
+
+/* There is room for it, so it is a send that does not find the channel full. */
+static int spsc_commit(weft_chan *chan, const void *element)
+{
+	spsc_abandon(chan);
+	return spsc_try_send(chan, element);
 }
 
 /* With nothing left of what was seen: looks again. 0, -EAGAIN, -EPIPE. */
@@ -262,7 +289,8 @@ static int spsc_recv_some(weft_chan *chan, void *elements, size_t count, size_t 
 
 static bool has_room(const struct spsc *s)
 {
-	return weft_load_relaxed(&s->tail) - weft_load_acquire(&s->head) < s->chan.capacity;
+	return weft_load_relaxed(&s->tail) + s->reserved - weft_load_acquire(&s->head) <
+	       s->chan.capacity;
 }
 
 static bool has_value(const struct spsc *s)
@@ -351,6 +379,23 @@ static bool recv_attempt(weft_case *c)
 	return c->result != -EAGAIN;
 }
 
+static bool reserve_attempt(weft_case *c)
+{
+	if (c->notified)
+		send_pass_on(c);
+	c->result = spsc_try_reserve(c->object);
+	return c->result != -EAGAIN;
+}
+
+static const struct weft_source reserve_source = {
+	.name = "reserve",
+	.attempt = reserve_attempt,
+	.ready = send_ready,
+	.enqueue = send_enqueue,
+	.dequeue = send_dequeue,
+	.pass_on = send_pass_on,
+};
+
 static const struct weft_source send_source = {
 	.name = "send",
 	.attempt = send_attempt,
@@ -405,6 +450,10 @@ static const struct weft__flavour spsc_flavour = {
 	.try_recv = spsc_try_recv,
 	.send_some = spsc_send_some,
 	.recv_some = spsc_recv_some,
+	.try_reserve = spsc_try_reserve,
+	.commit = spsc_commit,
+	.abandon = spsc_abandon,
+	.reserve_source = &reserve_source,
 	.send_source = &send_source,
 	.recv_source = &recv_source,
 	.close = spsc_close,

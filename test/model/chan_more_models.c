@@ -118,6 +118,94 @@ MODEL_OF(ring_many_to_two, many_to_two, .arg = (void *)2, .covers = CHAN, .preem
 MODEL_OF(unbounded_many_to_two, many_to_two, .arg = (void *)99, .covers = CHAN, .preemptions = 1,
 	 .preemptions_long = 2);
 
+/* ---- reservations ------------------------------------------------------------------------ */
+
+static int *block_of(int value)
+{
+	int *block = weft_check_alloc(sizeof(*block));
+
+	*block = value;
+	return block;
+}
+
+/* Holds a place while others send; commits it, or gives it back. */
+static void reserve_and_commit(void *arg)
+{
+	struct world *w = arg;
+	int *block;
+
+	if (weft_chan_try_reserve(w->chan) != 0)
+		return;
+	block = block_of(1);
+	WEFT_CHECK(weft_chan_commit(w->chan, &block) == 0);
+}
+
+static void send_one(void *arg)
+{
+	struct world *w = arg;
+	int *block = block_of(2);
+
+	WEFT_CHECK(weft_chan_send(w->chan, &block) == 0);
+}
+
+/* A place that is held and used, or given back, while another sends and one receives. */
+static void reserved_and_sent(void *arg)
+{
+	struct world *w = world_new(arg);
+
+	SPAWN(reserve_and_commit, w);
+	SPAWN(send_one, w);
+	take_one(w);
+	weft_check_join(1);
+	weft_check_join(2);
+	world_free(w);
+}
+
+MODEL_OF(ring_reserved_and_sent, reserved_and_sent, .arg = (void *)1, .covers = CHAN,
+	 .preemptions = 1, .preemptions_long = 2);
+MODEL_OF(ring_of_two_reserved_and_sent, reserved_and_sent, .arg = (void *)2, .covers = CHAN,
+	 .preemptions = 2, .preemptions_long = 3);
+
+/* The only place is reserved: a sender sleeps until it is given back. */
+static void reserved_and_abandoned(void *arg)
+{
+	struct world *w = world_new(arg);
+
+	WEFT_CHECK(weft_chan_try_reserve(w->chan) == 0);
+	SPAWN(send_one, w);
+	weft_chan_abandon(w->chan);
+	weft_check_join(1);
+	take_one(w);
+	world_free(w);
+}
+
+MODEL_OF(ring_reserved_and_abandoned, reserved_and_abandoned, .arg = (void *)1, .covers = CHAN);
+
+/* Who waits to reserve is woken by who takes a value. */
+static void reserve_waiting(void *arg)
+{
+	struct world *w = arg;
+	int *block = block_of(3);
+
+	WEFT_CHECK(weft_chan_reserve(w->chan) == 0);
+	WEFT_CHECK(weft_chan_commit(w->chan, &block) == 0);
+}
+
+static void reserved_when_taken(void *arg)
+{
+	struct world *w = world_new(arg);
+
+	send_one(w);
+	SPAWN(reserve_waiting, w);
+	take_one(w);
+	take_one(w);
+	weft_check_join(1);
+	world_free(w);
+}
+
+MODEL_OF(ring_reserved_when_taken, reserved_when_taken, .arg = (void *)1, .covers = CHAN,
+	 .preemptions = 3);
+
 /* ---- the close --------------------------------------------------------------------------- */
 
 static void close_after_all(void *arg)
