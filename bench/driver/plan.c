@@ -6,6 +6,7 @@
 
 const struct bench plan_benches[] = {
 	{ "fork_join", "ns/fork", "fib with one fork a call and no cut-off" },
+	{ "trees", "ms", "work that divides itself, evenly and not" },
 	{ "channel", "ns/message", "64-bit messages between threads" },
 	{ "mutex", "ns/lock", "lock, count, unlock; contended with a little work outside" },
 	{ "par_for", "ns/element", "an array of doubles scaled in place" },
@@ -34,6 +35,13 @@ const struct bench plan_benches[] = {
 const struct bench_case plan_cases[] = {
 	{ "fork_join", "fib38", 0, false },
 	{ "fork_join", "fib38", 1, false },
+	{ "trees", "queens12", 0, false },
+	{ "trees", "uts_geometric", 0, false },
+	{ "trees", "uts_binomial", 0, false },
+	{ "trees", "quicksort", 0, false },
+	{ "trees", "matrix512", 0, false },
+	{ "trees", "mandelbrot", 0, false },
+	{ "trees", "unequal", 0, false },
 	{ "channel", "cap0_1to1", 0, false },
 	{ "channel", "cap0_4to1", 0, false },
 	{ "channel", "cap0_4to4", 0, false },
@@ -133,6 +141,12 @@ const struct subject plan_subjects[] = {
 	{ "fork_join", "rayon", SUBJECT_PEER, .program = "rayon" },
 	{ "fork_join", "tbb", SUBJECT_PEER, .program = "tbb", .stand_in = "fib32" },
 	{ "fork_join", "openmp", SUBJECT_PEER, .program = "openmp", .stand_in = "fib32" },
+
+	{ "trees", "weft", SUBJECT_WEFT, .program = "weft-trees" },
+	{ "trees", "serial", SUBJECT_PLAIN, .program = "plain-trees" },
+	{ "trees", "rayon", SUBJECT_PEER, .program = "rayon" },
+	{ "trees", "tbb", SUBJECT_PEER, .program = "tbb-trees" },
+	{ "trees", "openmp", SUBJECT_PEER, .program = "openmp-trees" },
 
 	{ "channel", "weft", SUBJECT_WEFT, .program = "weft-channel" },
 	{ "channel", "crossbeam", SUBJECT_PEER, .program = "crossbeam" },

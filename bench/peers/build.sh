@@ -73,6 +73,23 @@ compile_tbb() {
 	fi
 }
 
+# Of another bench: a program of its own, as its header is.
+compile_trees() {
+	newest=$here/../subject.h
+	[ "$here/../trees.h" -nt "$newest" ] && newest=$here/../trees.h
+	[ "$newest" -nt "$out/openmp-trees" ] && rm -f "$out/openmp-trees" "$out/tbb-trees"
+	source=$here/c/openmp_trees.c
+	compile openmp-trees "$source" gcc -std=gnu11 -O3 -Wall -Wextra -fopenmp "$source" \
+		-o "$out/openmp-trees" -lm
+	source=$here/cpp/tbb_trees.cpp
+	if [ -e /usr/include/tbb/task_group.h ]; then
+		compile tbb-trees "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra \
+			"$source" -o "$out/tbb-trees" -ltbb
+	else
+		lack tbb-trees "libtbb-dev is not installed"
+	fi
+}
+
 compile_boost() {
 	source=$here/cpp/boost_fiber.cpp
 	if [ -e /usr/include/boost/fiber/all.hpp ]; then
@@ -157,6 +174,7 @@ echo "peers   building into $out"
 compile_c pthread -pthread
 compile_c openmp -fopenmp
 compile_tbb
+compile_trees
 compile_boost
 compile_boost_context
 compile_libuv

@@ -3,6 +3,7 @@
 
 #[path = "../../subject.rs"]
 mod subject;
+mod trees;
 
 use rayon::prelude::*;
 use subject::{Answer, Args};
@@ -75,6 +76,8 @@ fn measure(args: &Args) -> Answer {
         .map_err(|e| e.to_string())?;
     match args.bench.as_str() {
         "fork_join" => subject::fib_measure(args, fib),
+        // From a thread outside the pool, as the others: the call goes in once.
+        "trees" => rayon::scope(|_| trees::measure(args)),
         "par_for" | "par_reduce" => {
             let x = doubles(subject::par_n(args)?)?;
             // From a thread outside the pool each call would cost a wake-up.
