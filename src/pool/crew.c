@@ -163,9 +163,9 @@ int weft_pool_broadcast(weft_pool *pool, weft_broadcast_fn fn, void *arg)
 		return -ENOMEM;
 	if (self && self->core == core)
 		return -EDEADLK;
-	weft_mutex_lock(&pool->manager);
+	weft_mutex_lock(&pool->crier);
 	tell(core, &b);
 	weft__event_await(&b.over);
-	weft_mutex_unlock(&pool->manager);
+	weft_mutex_unlock(&pool->crier);
 	return (int)weft_load_relaxed(&b.ran);
 }

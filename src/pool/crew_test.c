@@ -378,6 +378,20 @@ static void counts(void *arg, int index)
 	weft_add_relaxed((weft_atomic_u32 *)arg, 1);
 }
 
+static void resizes(void *arg, int index)
+{
+	CHECK_EQ(weft_pool_resize(arg, 2 + index % 2), 0);
+}
+
+TEST(broadcast_may_resize_the_pool)
+{
+	weft_pool *pool;
+
+	CHECK_EQ(weft_pool_new(&pool, &(weft_pool_opts){ .workers = 3, .workers_most = 3 }), 0);
+	CHECK_GE(weft_pool_broadcast(pool, resizes, pool), 2);
+	weft_pool_free(pool);
+}
+
 static int broadcasts_itself(weft_par par, void *arg)
 {
 	(void)par;

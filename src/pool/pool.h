@@ -317,9 +317,10 @@ static inline struct weft__worker *weft__guest_next(struct weft__core *core, uin
 struct weft_pool {
 	weft_atomic_ptr core;    /* NULL in the global pool before its first use */
 	weft_atomic_u32 workers; /* 0: as many as there are CPUs when it is built */
-	weft_mutex manager;      /* of who resizes it or broadcasts */
-	weft_pool_opts opts;     /* `name` does not live on */
-	int *cpus;               /* a copy */
+	weft_mutex manager;      /* of who resizes it */
+	weft_mutex crier;    /* of who broadcasts: calls of the user's may resize it meanwhile */
+	weft_pool_opts opts; /* `name` does not live on */
+	int *cpus;           /* a copy */
 	char name[WEFT__POOL_NAME];
 };
 
