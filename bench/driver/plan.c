@@ -262,8 +262,6 @@ const struct subject plan_subjects[] = {
 	{ "kv_cpu", "weft", SUBJECT_WEFT, SERVED("../weft") },
 	{ "kv_cpu", "weft-uring", SUBJECT_PLAIN, SERVED("../weft"), URING },
 	{ "kv_cpu", "redis", SUBJECT_PEER, SERVED("redis-server") },
-	{ "kv_cpu", "redis-io", SUBJECT_PEER, SERVED("redis-server"),
-	  .set = "REDIS_IO_THREADS=1" },
 
 	{ "model", "weft", SUBJECT_WEFT, .program = "weft-model" },
 	{ NULL, NULL, SUBJECT_PLAIN, .program = NULL },

@@ -175,6 +175,8 @@ int load_kv(struct load *load)
 		return subject_bad("there is no case %s", load->name);
 	if (system("command -v redis-benchmark >/dev/null") != 0)
 		return subject_skip("redis-benchmark is not installed");
+	if (getenv("REDIS_IO_THREADS") && load->workers == 1)
+		return subject_skip("with one thread it is redis");
 	good = kv_serve(load);
 	load_step_aside(load);
 	run.fd = good ? knock(load) : -1;
