@@ -31,8 +31,9 @@
 #include <weft/select.h>
 #include <weft/semaphore.h>
 #include <weft/shardlock.h>
-#include <weft/sim.h>
 #include <weft/signal.h>
+#include <weft/sim.h>
+#include <weft/sort.h>
 #include <weft/task.h>
 #include <weft/thread.h>
 #include <weft/timer.h>

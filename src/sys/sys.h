@@ -202,6 +202,20 @@ double weft__quota_parse_v1(const char *quota_us, const char *period_us);
 /* Random bytes for seeds; falls back to clock and addresses. */
 uint64_t weft__entropy(void);
 
+/* ---- sorting by vector instructions ------------------------------------------- */
+
+/* Sort up to WEFT__LEAF4_MOST keys of 4 bytes, or WEFT__LEAF8_MOST of 8, from `from` to
+ * `to`, which may be the same and need not be aligned. Keys are compared as numbers
+ * without a sign after this: raw ^ (raw is negative ? fold : 0) ^ flip, where `fold` is
+ * 0 unless `flip` is the sign alone. NULL where this CPU has nothing that is faster than
+ * plain C. */
+enum { WEFT__LEAF4_MOST = 128, WEFT__LEAF8_MOST = 64 };
+typedef void (*weft__leaf_fn)(void *to, const void *from, size_t n, uint64_t fold, uint64_t flip);
+struct weft__leaves {
+	weft__leaf_fn leaf4, leaf8;
+};
+struct weft__leaves weft__leaves_find(void);
+
 /* ---- clock ------------------------------------------------------------------- */
 
 /* weft_now() is declared in <weft/base.h> and is the port's to define; the other
