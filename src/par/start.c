@@ -175,6 +175,9 @@ void weft__forks_start(uintptr_t key, size_t count, const weft_atomic_i32 *over,
 	else
 		weft__par_enter(opts, fn, arg);
 	ticks = weft__cpu_ticks() - ticks;
+	/* Never believed for long: what is below a key may grow, and no count would tell. */
+	if (ticks < alone_ticks() / 8)
+		ticks = alone_ticks() / 8;
 	if (!over || weft_load_relaxed(over) == 0)
 		weft__guess_learn(key, count, ticks, alone_ticks());
 }

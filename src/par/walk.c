@@ -58,6 +58,17 @@ static void split_enter(weft_par par, void *arg)
 	split_run(par, s, s->piece);
 }
 
+/* By the bytes of the piece, too: the next one may be much larger. FNV-1a, by Fowler, Noll
+ * and Vo. */
+static uintptr_t split_key(const weft_split *split, const unsigned char *piece)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < split->size; i++)
+		hash = (hash ^ piece[i]) * UINT64_C(0x100000001b3);
+	return weft__loop_key((uintptr_t)split->body, split->context) ^ (uintptr_t)hash;
+}
+
 int weft_par_split(const void *piece, const weft_split *split, const weft_par_opts *opts)
 {
 	WEFT_ALIGNED(64) unsigned char whole[WEFT_REDUCE_MAX];
@@ -66,8 +77,7 @@ int weft_par_split(const void *piece, const weft_split *split, const weft_par_op
 	if (!weft__reduce_size_ok(split->size))
 		return -EINVAL;
 	memcpy(whole, piece, split->size);
-	weft__forks_start(weft__loop_key((uintptr_t)split->body, split->context), 1, &s.error,
-			  split_enter, &s, opts);
+	weft__forks_start(split_key(split, whole), 1, &s.error, split_enter, &s, opts);
 	return weft_load_relaxed(&s.error);
 }
 
