@@ -195,15 +195,19 @@ int weft_chan_try_send(weft_chan *chan, const void *element)
 
 int weft_chan_send(weft_chan *chan, const void *element)
 {
-	int err = chan->flavour->try_send(chan, element);
+	int err;
 
+	weft__slice_pay();
+	err = chan->flavour->try_send(chan, element);
 	return WEFT_LIKELY(err != -EAGAIN) ? err : send_wait(chan, element, WEFT_NEVER);
 }
 
 int weft_chan_send_until(weft_chan *chan, const void *element, int64_t deadline)
 {
-	int err = chan->flavour->try_send(chan, element);
+	int err;
 
+	weft__slice_pay();
+	err = chan->flavour->try_send(chan, element);
 	return WEFT_LIKELY(err != -EAGAIN) ? err : send_wait(chan, element, deadline);
 }
 
@@ -214,15 +218,19 @@ int weft_chan_try_recv(weft_chan *chan, void *element)
 
 int weft_chan_recv(weft_chan *chan, void *element)
 {
-	int err = chan->flavour->try_recv(chan, element);
+	int err;
 
+	weft__slice_pay();
+	err = chan->flavour->try_recv(chan, element);
 	return WEFT_LIKELY(err != -EAGAIN) ? err : recv_wait(chan, element, WEFT_NEVER);
 }
 
 int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline)
 {
-	int err = chan->flavour->try_recv(chan, element);
+	int err;
 
+	weft__slice_pay();
+	err = chan->flavour->try_recv(chan, element);
 	return WEFT_LIKELY(err != -EAGAIN) ? err : recv_wait(chan, element, deadline);
 }
 

@@ -49,8 +49,10 @@ int weft_chan_try_send_many(weft_chan *chan, const void *elements, size_t count,
 int weft_chan_send_many_until(weft_chan *chan, const void *elements, size_t count, size_t *sent,
 			      int64_t deadline)
 {
-	int err = weft_chan_try_send_many(chan, elements, count, sent);
+	int err;
 
+	weft__slice_pay();
+	err = weft_chan_try_send_many(chan, elements, count, sent);
 	while (err == -EAGAIN) {
 		err = weft_chan_send_until(chan, sent_from(chan, elements, *sent), deadline);
 		if (err)
@@ -93,8 +95,10 @@ int weft_chan_try_recv_many(weft_chan *chan, void *elements, size_t most)
 
 int weft_chan_recv_many_until(weft_chan *chan, void *elements, size_t most, int64_t deadline)
 {
-	int got = weft_chan_try_recv_many(chan, elements, most);
+	int got;
 
+	weft__slice_pay();
+	got = weft_chan_try_recv_many(chan, elements, most);
 	if (got != -EAGAIN)
 		return got;
 	got = weft_chan_recv_until(chan, elements, deadline);

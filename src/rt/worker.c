@@ -348,6 +348,16 @@ bool weft__budget_spend(void)
 	return spent;
 }
 
+/* The slice of what is paid for in the wait core (see there) is spent. Not by who has
+ * another parker for the moment, or is on its way out. */
+static void slice_spent(void)
+{
+	struct weft__rt_worker *w = weft__rt_worker_self();
+
+	if (w && w->current && weft__parker_self() == &w->current->parker)
+		weft__fiber_yield(w->current);
+}
+
 /* ---- the root: looking around, searching, sleeping ------------------------------------ */
 
 static void turns_adapt(struct weft__rt_worker *w, int64_t now)
@@ -546,6 +556,7 @@ void weft__rt_worker_main(void *worker)
 	struct weft__rt_worker *w = worker;
 
 	self = w;
+	weft__slice_install(slice_spent);
 	weft__overflow_thread_begin();
 	weft__strand_adopt(&w->root);
 	weft__poller_own(w->poller);

@@ -180,8 +180,10 @@ static __attribute__((noinline)) int lock_slow(weft_mutex *m, int64_t deadline, 
  * or on its way to a CPU, each lock would need a second look. x86 tests and sets in one. */
 void weft_mutex_lock(weft_mutex *mutex)
 {
-	uintptr_t before = weft_or_acquire(&mutex->queue.word, LOCKED); /* mutex.1 */
+	uintptr_t before;
 
+	weft__slice_pay();
+	before = weft_or_acquire(&mutex->queue.word, LOCKED); /* mutex.1 */
 	if (WEFT_UNLIKELY(before & LOCKED))
 		(void)lock_slow(mutex, WEFT_NEVER, WEFT__UNCANCELLABLE);
 }
@@ -193,6 +195,7 @@ bool weft_mutex_try_lock(weft_mutex *mutex)
 
 int weft_mutex_lock_until(weft_mutex *mutex, int64_t deadline)
 {
+	weft__slice_pay();
 	return take(mutex, 0) ? 0 : lock_slow(mutex, deadline, 0);
 }
 

@@ -218,6 +218,7 @@ int weft_semaphore_acquire_until(weft_semaphore *semaphore, uint32_t count, int6
 {
 	weft_case c;
 
+	weft__slice_pay();
 	if (take(semaphore, count, STARVED))
 		return 0;
 	c = weft_case_acquire(semaphore, count);

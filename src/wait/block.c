@@ -299,6 +299,7 @@ int weft__block(weft_case *cases, int count, int64_t deadline, unsigned flags)
 	struct weft__wait w;
 	int chosen;
 
+	weft__slice_pay();
 	weft__wait_init(&w, parker, cases, count, flags);
 	/* A mere sleep: nobody ends it early, and it says nothing about other waits. */
 	if (count == 0)
@@ -316,6 +317,7 @@ int weft__block_on(const struct weft_source *source, void *object, void *slot, u
 	struct weft__wait w;
 	int err;
 
+	weft__slice_pay();
 	w.one.source = source;
 	w.one.object = object;
 	w.one.slot = slot;

@@ -91,6 +91,24 @@ static const struct weft__parker_kind thread_kind = {
 LOCAL struct weft__parker thread_parker = { .kind = &thread_kind, .spins = WEFT__SPINS_FIRST };
 LOCAL struct weft__parker *installed;
 
+__thread int weft__slice_left __attribute__((tls_model("initial-exec"))) = WEFT__SLICE;
+static weft_atomic_ptr slice_spent; /* a function; NULL while there is no runtime */
+
+void weft__slice_install(void (*spent)(void))
+{
+	weft_store_relaxed(&slice_spent, (void *)(uintptr_t)spent);
+}
+
+/* Not inlined: the thread may be another one afterwards. */
+__attribute__((noinline)) void weft__slice_over(void)
+{
+	void (*spent)(void) = (void (*)(void))(uintptr_t)weft_load_relaxed(&slice_spent);
+
+	weft__slice_left = WEFT__SLICE;
+	if (spent)
+		spent();
+}
+
 struct weft__parker *weft__parker_self(void)
 {
 	return installed ? installed : &thread_parker;
@@ -101,6 +119,7 @@ struct weft__parker *weft__parker_install(struct weft__parker *parker)
 	struct weft__parker *old = installed;
 
 	installed = parker;
+	weft__slice_left = WEFT__SLICE;
 	return old;
 }
 

@@ -91,6 +91,24 @@ struct weft__parker *weft__parker_self(void);
  * it switches to a fiber; pools). NULL is the thread's own. Returns the old. */
 struct weft__parker *weft__parker_install(struct weft__parker *parker);
 
+/* What may wait is paid for, also where it need not wait: or who finds each time what he
+ * wants would keep the fibers behind him from their turn for ever. The caller's slice
+ * begins anew when a parker is installed; who has spent it calls `spent`, which lets
+ * others run, and goes on. Never inside a lock of the library's own. */
+enum { WEFT__SLICE = 1024 };
+void weft__slice_install(void (*spent)(void));
+void weft__slice_over(void);
+extern __thread int weft__slice_left
+	__attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+static inline void weft__slice_pay(void)
+{
+#ifndef WEFT_MODEL /* its threads share this one */
+	if (WEFT_UNLIKELY(--weft__slice_left < 0))
+		weft__slice_over();
+#endif
+}
+
 void weft__parker_init(struct weft__parker *parker, const struct weft__parker_kind *kind);
 int weft__parker_park(struct weft__parker *parker, int64_t deadline);
 void weft__parker_wake(struct weft__parker *parker);
