@@ -194,6 +194,8 @@ static void dump_by_signal(void)
 		await_text(fds[0], "\"waiter\": waits: event");
 	}
 	/* Also when no worker has time for it. */
+	weft_store_relaxed(&hogging, false);
+	weft_store_relaxed(&released, false);
 	spawn_named(&d, "hog", hog);
 	while (!weft_load_acquire(&hogging))
 		weft_thread_yield();
