@@ -52,7 +52,7 @@ static int threads_at_work(const struct weft__core *core, uint64_t census)
 
 static int width(const struct weft__core *core)
 {
-	return (int)weft_load_relaxed(&core->width);
+	return (int)weft_load_seq_cst(&core->width); /* staff.1 */
 }
 
 /* Whether one more thread would be of use: to help with what callers and others have

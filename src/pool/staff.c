@@ -22,8 +22,9 @@
  * joins the last. A thread that the user's spawner made is not ours to join: the end waits
  * until it is out of the pool.
  *
- * staff.1  `blocked` is added to by a seq_cst step, then offers and tasks are looked at;
- *          who sleeps has set its bit and left the census, then reads `blocked`: as idle.1.
+ * staff.1  `blocked` is added to, or `width` is changed, by a seq_cst step, then offers and
+ *          tasks are looked at; who sleeps, or ends its search, has left the census, then
+ *          reads both: as idle.1.
  * What else is written here is guarded by the gate `staff`, held for a few instructions
  * and never while a thread is made.
  */
