@@ -176,8 +176,10 @@ static void mutants_of(const struct weft__mutant_site *s)
 {
 	const bool loads = strcmp(s->kind, "load") == 0, stores = strcmp(s->kind, "store") == 0;
 
-	if (strncmp(from_root(s->site), "src/", 4) != 0 &&
-	    strncmp(from_root(s->site), "include/", 8) != 0)
+	/* Neither of a test nor of the checker's own kernel. */
+	if ((strncmp(from_root(s->site), "src/", 4) != 0 &&
+	     strncmp(from_root(s->site), "include/", 8) != 0) ||
+	    strncmp(from_root(s->site), "src/sys/model/", 14) == 0)
 		return;
 	if (!loads && !stores)
 		mutant_add(MUTANT_SPLIT, s, s->order);
