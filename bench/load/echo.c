@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { WARM_MS = 100, HOG_ASKS = 600, OWN_DESCRIPTORS = 64 };
+enum { WARM_MS = 100, HOG_ASKS = 600, HOG_MS = 2000, OWN_DESCRIPTORS = 64 };
 
 static int answer(const struct load *load)
 {
@@ -93,27 +93,29 @@ int load_hog(struct load *load)
 {
 	static double took[HOG_ASKS];
 	struct peers peers = { .set = -1 };
+	double until;
+	int asked = 0;
 	bool good;
 
 	if (!load_serve(load))
 		return answer(load);
 	load_step_aside(load);
 	good = peers_open(&peers, load, 1);
-	for (int i = 0; i < HOG_ASKS && good; i++) {
+	until = subject_now_ns() + HOG_MS * 1e6;
+	while (good && asked < HOG_ASKS && (asked == 0 || subject_now_ns() < until)) {
 		double start;
 
 		usleep(1000);
 		start = subject_now_ns();
 		good = peer_ask(&peers.peer[0], load);
-		took[i] = subject_now_ns() - start;
+		took[asked++] = subject_now_ns() - start;
 	}
 	peers_close(&peers);
 	if (!good)
 		return answer(load);
-	qsort(took, HOG_ASKS, sizeof(took[0]), by_size);
+	qsort(took, (size_t)asked, sizeof(took[0]), by_size);
 	return subject_ok(
-		took[strcmp(load->bench, "hog_p50") == 0 ? HOG_ASKS / 2 : HOG_ASKS * 99 / 100] /
-			1e3,
+		took[strcmp(load->bench, "hog_p50") == 0 ? asked / 2 : asked * 99 / 100] / 1e3,
 		"us");
 }
 
