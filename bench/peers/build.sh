@@ -90,6 +90,18 @@ compile_trees() {
 	fi
 }
 
+compile_sorts() {
+	source=$here/cpp/sort.cpp
+	compile std.sort "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra "$source" \
+		-o "$out/std.sort"
+	if [ -e /usr/include/tbb/parallel_sort.h ]; then
+		compile tbb.sort "$source" "${CXX:-g++}" -std=c++17 -O3 -Wall -Wextra -DSORT_TBB \
+			"$source" -o "$out/tbb.sort" -ltbb
+	else
+		lack tbb.sort "libtbb-dev is not installed"
+	fi
+}
+
 compile_boost() {
 	source=$here/cpp/boost_fiber.cpp
 	if [ -e /usr/include/boost/fiber/all.hpp ]; then
@@ -181,6 +193,7 @@ compile_libuv
 compile_go
 find_redis
 crate rayon rayon librust-rayon-dev
+crate rayon_sort rayon librust-rayon-dev
 crate crossbeam crossbeam-channel librust-crossbeam-channel-dev
 crate flume flume librust-flume-dev
 crate parking_lot parking_lot librust-parking-lot-dev
