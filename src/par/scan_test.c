@@ -18,6 +18,7 @@ struct affine {
 static const struct affine identity = { 1, 0 };
 static struct affine out[RIG_MOST];
 static weft_atomic_size measured, written;
+static size_t least; /* indices of a range */
 
 static struct affine then(struct affine l, struct affine r)
 {
@@ -49,6 +50,7 @@ static void write_range(void *context, size_t lo, size_t hi, void *accumulator, 
 	bool exclusive = *(bool *)context;
 
 	CHECK_LT(lo, hi);
+	CHECK_GE(hi - lo, least);
 	weft_add_relaxed(&written, hi - lo);
 	for (size_t i = lo; i < hi; i++) {
 		struct affine before = f;
@@ -84,6 +86,7 @@ static void scan_check(size_t n, const weft_par_opts *opts)
 		weft_scan scan = scan_of(&exclusive);
 		struct affine f = identity, total = { 0, 0 };
 
+		least = opts && opts->grain < n ? opts->grain : 0;
 		weft_store_relaxed(&written, 0);
 		CHECK_EQ(weft_par_scan(0, n, &scan, kind ? NULL : &total, opts), 0);
 		CHECK_EQ(weft_load_relaxed(&written), n);

@@ -22,8 +22,10 @@ static void fill(size_t n, unsigned kind)
 		text[i] = luck >> 16 & 7 ? 'x' : '\n';
 		if (kind == 1 && i > n / 10 && i < n / 2)
 			text[i] = 'y';
-		if (kind == 2)
+		if (kind == 2 || (kind == 3 && i == n - 1))
 			text[i] = '\n';
+		else if (kind == 3)
+			text[i] = 'z';
 	}
 	for (size_t i = 0; i <= RIG_MOST; i++)
 		weft_store_relaxed(&length_at[i], 0);
@@ -76,7 +78,7 @@ static void lines_check(size_t n, bool last)
 
 static void text_check(size_t n, const weft_par_opts *opts)
 {
-	for (unsigned kind = 0; kind < 3; kind++) {
+	for (unsigned kind = 0; kind < 4; kind++) {
 		fill(n, kind);
 		weft_par_lines(text, n, line, text, opts);
 		lines_check(n, false);

@@ -122,6 +122,11 @@ static void walk_check(size_t n, const weft_par_opts *opts)
 	fail_at = SIZE_MAX;
 	CHECK_EQ(weft_par_walk(&seen[0], &walk, opts), 0);
 	seen_check(n, 2);
+	fail_at = 0;
+	CHECK_EQ(weft_par_walk(&seen[0], &walk, opts), -EBADF);
+	CHECK_EQ(weft_load_relaxed(&seen[0]), 1); /* and not left */
+	seen_check(1, 1);
+	fail_at = SIZE_MAX;
 	walk.leave = NULL;
 	CHECK_EQ(weft_par_walk(&seen[0], &walk, opts), 0);
 	seen_check(n, 1);
