@@ -179,7 +179,7 @@ static void join_sleep(struct weft__worker *w, struct weft__worker *thief, weft_
 		}
 	}
 	weft__count(&w->parks);
-	weft__worker_await(w);
+	weft__event_await(&w->event);
 	weft__count(&w->wakes);
 	weft_store_relaxed(&w->waits_on, NULL);
 }

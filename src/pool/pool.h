@@ -218,10 +218,6 @@ bool weft__staff_leave(struct weft__worker *worker, bool stop);
 /* Waits until all are gone. */
 void weft__staff_end(struct weft__core *core);
 
-/* The thread has a job whose end it waits for, or nothing to do: not what pools have to
- * make up for, unless it came here from another. */
-void weft__worker_await(struct weft__worker *worker);
-
 /* ---- tasks.c -------------------------------------------------------------------- */
 
 void weft__tasks_init(struct weft__core *core);

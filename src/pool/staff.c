@@ -7,7 +7,7 @@
  * with width - 1 threads, for one caller. When there is something to do, too few are at
  * work and no thread sleeps who could be woken, another is hired. This happens when tasks
  * come without a caller who takes part; and when jobs sleep. A thread that waits inside
- * of a job, for a channel, a lock, another thread, is told of by the wait core once it has
+ * of a job, for a channel, a lock, the end of a job that another runs, is told of by the wait core once it has
  * slept for some time (onlooker), and counts as `blocked`, until it is back; then there
  * is one too many at work, and the next who has nothing to do goes to sleep. So the pool
  * keeps its width as long as jobs sleep, and every job that others wait for gets a thread,
@@ -285,15 +285,6 @@ static void job_wakes(struct weft__onlooker *onlooker)
 	for (; w; w = w->outer)
 		if (counts(w))
 			weft_sub_seq_cst(&w->core->blocked, 1);
-}
-
-void weft__worker_await(struct weft__worker *w)
-{
-	struct weft__worker *outer = w->outer;
-	struct weft__onlooker *own = weft__onlooker_install(outer ? &outer->onlooker : NULL);
-
-	weft__event_await(&w->event);
-	weft__onlooker_install(own);
 }
 
 /* ---- who am I ------------------------------------------------------------------------ */

@@ -270,6 +270,48 @@ TEST(task_runs_though_all_workers_wait_in_jobs)
 	weft_pool_free(pool);
 }
 
+/* A task joins a job, whose thief waits for another task, in a pool that is one of one by
+ * then: neither of the two threads is at work. */
+static weft_event claimed, small_now;
+
+static void thief_waits_job(weft_par par, weft_job *job)
+{
+	weft_pool *pool = *(weft_pool **)(job + 1);
+
+	(void)par;
+	weft_event_set(&claimed);
+	CHECK_EQ(weft_event_wait(&small_now), 0);
+	CHECK_EQ(weft_pool_spawn(pool, let_go, NULL), 0);
+	CHECK_EQ(weft_event_wait(&go), 0);
+}
+
+static int joins_who_waits(weft_par par, void *arg)
+{
+	struct {
+		weft_job job;
+		weft_pool *pool;
+	} other = { .pool = arg };
+	weft_par inner = weft_fork(par, &other.job, thief_waits_job);
+
+	while (!weft_event_is_set(&claimed)) {
+		weft_par_poll(inner);
+		weft_thread_yield();
+	}
+	CHECK_EQ(weft_pool_resize(arg, 1), 0);
+	weft_event_set(&small_now);
+	weft_join(par, &other.job, thief_waits_job);
+	return 0;
+}
+
+TEST(task_runs_though_all_threads_wait_for_jobs_of_each_other)
+{
+	weft_pool *pool = pool_of(2);
+
+	CHECK_EQ(weft_pool_spawn(pool, joins_who_waits, pool), 0);
+	CHECK_EQ(weft_pool_wait_idle(pool, WEFT_NEVER), 0);
+	weft_pool_free(pool);
+}
+
 /* A guest waits: what it forked before runs on two threads, although the pool of two has
  * only one beside the guest. */
 static weft_atomic_u32 paired;
