@@ -111,8 +111,9 @@ typedef struct weft_pool_opts {
 
 	/* Starts a thread that calls body(arg) and then ends, with name, stack and CPU as
 	 * it likes. Called wherever a thread turns out to be wanted, also in the midst of
-	 * a fork or a wait, so it may wait for nothing of Weft and not enter the pool. 0, or -errno and then body is not called. The pool's end waits until
-	 * body has returned, not for the thread. NULL: as any thread of Weft. */
+	 * a fork or a wait, so it may wait for nothing of Weft and not enter the pool. 0, or
+	 * -errno and then body is not called. The pool's end waits until body has returned,
+	 * not for the thread. NULL: as any thread of Weft. */
 	int (*spawn)(void *context, void (*body)(void *arg), void *arg);
 } weft_pool_opts;
 

@@ -67,8 +67,9 @@ typedef struct weft_call {
 /* Makes all the calls, possibly at the same time, and returns when they have ended: 0, or
  * the first error that one returned. That cancels the token which is ambient for the
  * others: those that have not begun are not called. So are all if the caller's scope is
- * cancelled: -ECANCELED. -EINVAL for less than 0 calls. Any thread, fiber or job; NULL is
- * the global pool. */
+ * cancelled: -ECANCELED. -EINVAL for less than 0 calls. None of them may wait for another to
+ * begin: they are jobs, and tasks are for that. Any thread, fiber or job; NULL is the global
+ * pool. */
 WEFT_API WEFT_NODISCARD int weft_invoke(weft_pool *pool, weft_call *calls, int count);
 
 /* The same from inside a job. */

@@ -7,11 +7,11 @@
  * with width - 1 threads, for one caller. When there is something to do, too few are at
  * work and no thread sleeps who could be woken, another is hired. This happens when tasks
  * come without a caller who takes part; and when jobs sleep. A thread that waits inside
- * of a job, for a channel, a lock, the end of a job that another runs, is told of by the wait core once it has
- * slept for some time (onlooker), and counts as `blocked`, until it is back; then there
- * is one too many at work, and the next who has nothing to do goes to sleep. So the pool
- * keeps its width as long as jobs sleep, and every job that others wait for gets a thread,
- * up to `spares` threads beyond the width.
+ * of a job, for a channel, a lock, the end of a job that another runs, is told of by the
+ * wait core once it has slept for some time (onlooker), and counts as `blocked`, until it
+ * is back; then there is one too many at work, and the next who has nothing to do goes to
+ * sleep. So the pool keeps its width as long as jobs sleep, and every job that others wait
+ * for gets a thread, up to `spares` threads beyond the width.
  *
  * What a spare thread does, it does at the root of its own stack: nobody's locks are
  * below it. That is why one is hired instead of the sleeper itself running other work.
