@@ -28,7 +28,9 @@ passed=0 failed=0
 
 # The checker's mutants print their own progress; it goes past the file to stderr.
 if [ "${WEFT_MUTANTS-}" != patches ]; then
-	"$build/test/model/weft-model" --mutants "$filter" | tee "$work/log" | grep -v ' passed, '
+	hidden=' passed, '
+	[ -t 1 ] && [ -t 2 ] && hidden="$hidden\|^caught\|^equivalent"
+	"$build/test/model/weft-model" --mutants "$filter" | tee "$work/log" | grep -v "$hidden"
 	passed=$(sed -n '$s/^\([0-9]*\) passed, .*/\1/p' "$work/log")
 	failed=$(sed -n '$s/.* passed, \([0-9]*\) failed$/\1/p' "$work/log")
 	: "${passed:=0}" "${failed:=1}"
