@@ -4,7 +4,7 @@
  *
  *     weft_sort_u64(numbers, n, NULL);
  *
- *     static int by_price(const void *a, const void *b, void *context) { ... }
+ *     static int by_price(void *context, const void *a, const void *b) { ... }
  *     int err = weft_sort(items, n, sizeof(*items), by_price, NULL, NULL);
  *
  * Which one? Numbers, and structs by a number in them: weft_sort_u64() and its like, and
@@ -93,7 +93,7 @@ WEFT_API WEFT_NODISCARD int weft_sort_strings(const char **strings, size_t n,
 
 /* Less than, equal to or greater than 0, as a is to go before b, or it does not matter,
  * or behind it. */
-typedef int (*weft_compare_fn)(const void *a, const void *b, void *context);
+typedef int (*weft_compare_fn)(void *context, const void *a, const void *b);
 
 /* Sorts n elements of `size` bytes. Not stable: in place for sizes of 4, 8, 12, 16, 24 and
  * 32; other sizes take a pointer and a copy for each element, and the stable form takes

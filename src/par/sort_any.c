@@ -36,7 +36,7 @@ static inline bool any_less(const struct any *any, const void *a, const void *b,
 	}
 	if (WEFT_UNLIKELY(any->test != NULL))
 		return any->test(any->context, a);
-	return any->compare(a, b, any->context) < 0;
+	return any->compare(any->context, a, b) < 0;
 }
 
 #define ELEMENT 4

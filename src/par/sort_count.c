@@ -188,7 +188,7 @@ static void top_stripes(void *context, size_t lo, size_t hi)
 		for (size_t i = stripe_at(t->n, t->stripes, s); i < end; i++) {
 			const char *element = t->base + i * t->size;
 
-			if (pruned && t->compare(element, last, t->context) >= 0)
+			if (pruned && t->compare(t->context, element, last) >= 0)
 				continue;
 			memcpy(kept + n++ * t->size, element, t->size);
 			if (n == t->room) {

@@ -166,7 +166,7 @@ static void items_check(const char *at, size_t n, size_t size, size_t offset, bo
 	CHECK_EQ(serials, 0);
 }
 
-static int compare_items(const void *a, const void *b, void *context)
+static int compare_items(void *context, const void *a, const void *b)
 {
 	size_t offset = *(size_t *)context;
 	int32_t x, y;
@@ -275,7 +275,7 @@ TEST(sort_strings_agrees_with_strcmp)
 
 static weft_atomic_u64 nonsense;
 
-static int compare_nonsense(const void *a, const void *b, void *context)
+static int compare_nonsense(void *context, const void *a, const void *b)
 {
 	int way = *(int *)context;
 
@@ -327,7 +327,7 @@ static struct {
 	uint64_t gas;
 } foe;
 
-static int compare_foe(const void *a, const void *b, void *context)
+static int compare_foe(void *context, const void *a, const void *b)
 {
 	uint64_t x, y;
 
@@ -401,7 +401,7 @@ struct canceller {
 	weft_atomic_u64 left;
 };
 
-static int compare_then_cancel(const void *a, const void *b, void *context)
+static int compare_then_cancel(void *context, const void *a, const void *b)
 {
 	struct canceller *c = context;
 

@@ -127,7 +127,7 @@ static inline int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static inline int compare(const void *a, const void *b, void *context)
+static inline int compare(void *context, const void *a, const void *b)
 {
 	(void)context;
 	return compare_u64(a, b);
