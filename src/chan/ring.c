@@ -126,7 +126,8 @@ static size_t position_in(const struct ring *r, size_t tail)
 	return tail & POSITION & ~closed_bit(r);
 }
 
-/* Where the next cell is that is not reserved. */
+/* Where the next cell is that is not reserved. If all are, it is the one at `tail` a lap
+ * later, and counts as taken. */
 static size_t free_in(const struct ring *r, size_t tail)
 {
 	return further(r, position_in(r, tail), tail >> POSITION_BITS);
@@ -176,8 +177,6 @@ static int move_tail(struct ring *r, enum step step, size_t *p)
 		if ((tail & closed_bit(r)) && step != ABANDON)
 			return -EPIPE;
 		if (step == SEND || step == RESERVE) {
-			if (tail >> POSITION_BITS == r->chan.capacity)
-				return -EAGAIN;
 			stamp = weft_load_acquire(&cell_at(r, at)->stamp); /* chan.1 */
 			if (is_taken(r, stamp, at) ||
 			    (step == RESERVE && tail >> POSITION_BITS == RESERVED_MOST))
@@ -396,9 +395,6 @@ static enum weft__outlook send_outlook(const weft_chan *chan)
 
 	if (tail & closed_bit(r))
 		return WEFT__GO;
-	/* Without a value inside, only who gives a place back can help, who sees us. */
-	if (tail >> POSITION_BITS == chan->capacity)
-		return WEFT__WAIT;
 	if (!is_taken(r, weft_load_acquire(&cell_at(r, at)->stamp), at)) /* chan.1 */
 		return WEFT__GO;
 	head = weft_load_seq_cst(&r->head); /* chan.2 */
@@ -425,8 +421,7 @@ static bool send_ready(const weft_case *c)
 	const struct ring *r = c->object;
 	size_t tail = weft_load_relaxed(&r->tail), at = free_in(r, tail);
 
-	return tail >> POSITION_BITS < r->chan.capacity &&
-	       !is_taken(r, weft_load_relaxed(&cell_at(r, at)->stamp), at);
+	return !is_taken(r, weft_load_relaxed(&cell_at(r, at)->stamp), at);
 }
 
 static bool recv_ready(const weft_case *c)
