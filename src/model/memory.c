@@ -47,6 +47,7 @@ struct location {
 	struct location *next; /* in the same eight bytes */
 	struct store *newest;
 	bool reset; /* the next access reads its first value from memory */
+	bool gone;  /* something else lies there by now: a frame has come to an end */
 	const struct store *last_read[THREADS];
 	uint32_t rereads[THREADS];
 };
@@ -159,11 +160,16 @@ static struct location *location_of(uintptr_t address, unsigned size)
 {
 	struct location **list = weft__shadow_locations(address), *l;
 
-	for (l = *list; l; l = l->next)
-		if (l->address < address + size && address < l->address + l->size)
+	for (l = *list; l; l = l->next) {
+		if (l->gone || l->address >= address + size || address >= l->address + l->size)
+			continue;
+		if (l->address == address && l->size == size)
 			break;
-	if (l && (l->address != address || l->size != size))
-		weft__model_stop(WEFT_CHECK_UNSUITED, "an atomic is accessed in two sizes");
+		if (!l->reset)
+			weft__model_stop(WEFT_CHECK_UNSUITED,
+					 "an atomic is accessed in two sizes");
+		l->gone = true;
+	}
 	if (!l) {
 		if (M.locations == LOCATIONS)
 			weft__model_stop(WEFT_CHECK_UNSUITED, "more than %d atomics", LOCATIONS);
@@ -184,7 +190,7 @@ static struct location *location_at(uintptr_t address)
 {
 	struct location *l = *weft__shadow_locations(address);
 
-	while (l && address - l->address >= l->size)
+	while (l && (l->gone || address - l->address >= l->size))
 		l = l->next;
 	return l;
 }
