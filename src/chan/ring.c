@@ -126,8 +126,7 @@ static size_t position_in(const struct ring *r, size_t tail)
 	return tail & POSITION & ~closed_bit(r);
 }
 
-/* Where the next cell is that is not reserved. If all are, it is the one at `tail` a lap
- * later, and counts as taken. */
+/* The next cell that is not reserved; if all are, one of the next lap, which is taken. */
 static size_t free_in(const struct ring *r, size_t tail)
 {
 	return further(r, position_in(r, tail), tail >> POSITION_BITS);
