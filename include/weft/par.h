@@ -52,6 +52,10 @@ typedef struct weft_par_opts {
 			     * what the job has forked before stays within reach of others */
 } weft_par_opts;
 
+/* Less than, equal to or greater than 0, as a is to go before b, or it does not matter,
+ * or behind it. */
+typedef int (*weft_compare_fn)(void *context, const void *a, const void *b);
+
 /* ---- loops ------------------------------------------------------------------------- */
 
 typedef void (*weft_range_fn)(void *context, size_t lo, size_t hi);

@@ -82,31 +82,26 @@ WEFT_API WEFT_NODISCARD int weft_par_collect(size_t lo, size_t hi, size_t size,
 
 /* ---- comparing ------------------------------------------------------------------------- */
 
-/* Below 0, 0 or above 0, as *a comes before *b, is equal to it, or comes after. */
-typedef int (*weft_par_compare_fn)(void *context, const void *a, const void *b);
-
 /* The first index at which the arrays differ, the length of the shorter if there is none.
  * `compare` may be NULL, here and for weft_par_equal(): then items are bytes. */
 WEFT_API size_t weft_par_mismatch(const void *a, size_t a_count, const void *b, size_t b_count,
-				  size_t size, weft_par_compare_fn compare, void *context,
+				  size_t size, weft_compare_fn compare, void *context,
 				  const weft_par_opts *opts);
 WEFT_API bool weft_par_equal(const void *a, size_t a_count, const void *b, size_t b_count,
-			     size_t size, weft_par_compare_fn compare, void *context,
+			     size_t size, weft_compare_fn compare, void *context,
 			     const weft_par_opts *opts);
 
 /* Compares as dictionaries do: by the first items that differ, else by length. -1, 0, 1. */
 WEFT_API int weft_par_compare(const void *a, size_t a_count, const void *b, size_t b_count,
-			      size_t size, weft_par_compare_fn compare, void *context,
+			      size_t size, weft_compare_fn compare, void *context,
 			      const weft_par_opts *opts);
 
 /* The index of the first of the least or greatest items; count if there is none. By key:
  * `compare` looks at keys. */
-WEFT_API size_t weft_par_min(const void *items, size_t count, size_t size,
-			     weft_par_compare_fn compare, void *context,
-			     const weft_par_opts *opts);
-WEFT_API size_t weft_par_max(const void *items, size_t count, size_t size,
-			     weft_par_compare_fn compare, void *context,
-			     const weft_par_opts *opts);
+WEFT_API size_t weft_par_min(const void *items, size_t count, size_t size, weft_compare_fn compare,
+			     void *context, const weft_par_opts *opts);
+WEFT_API size_t weft_par_max(const void *items, size_t count, size_t size, weft_compare_fn compare,
+			     void *context, const weft_par_opts *opts);
 
 /* ---- numbers ----------------------------------------------------------------------------- */
 

@@ -91,10 +91,6 @@ WEFT_API WEFT_NODISCARD int weft_sort_strings(const char **strings, size_t n,
 
 /* ---- by a comparison ------------------------------------------------------------------- */
 
-/* Less than, equal to or greater than 0, as a is to go before b, or it does not matter,
- * or behind it. */
-typedef int (*weft_compare_fn)(void *context, const void *a, const void *b);
-
 /* Sorts n elements of `size` bytes. Not stable: in place for sizes of 4, 8, 12, 16, 24 and
  * 32; other sizes take a pointer and a copy for each element, and the stable form takes
  * a copy of the array. 0, -ECANCELED, -ENOMEM (nothing has changed), -EINVAL (a size

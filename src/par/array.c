@@ -179,7 +179,7 @@ size_t weft_par_partition_copy(void *kept, void *others, const void *in, size_t 
 struct pair {
 	const char *a, *b;
 	size_t size;
-	weft_par_compare_fn compare;
+	weft_compare_fn compare;
 	void *context;
 };
 
@@ -218,7 +218,7 @@ static uintptr_t pair_key(const struct pair *p)
 }
 
 size_t weft_par_mismatch(const void *a, size_t a_count, const void *b, size_t b_count, size_t size,
-			 weft_par_compare_fn compare, void *context, const weft_par_opts *opts)
+			 weft_compare_fn compare, void *context, const weft_par_opts *opts)
 {
 	struct pair p = { a, b, size, compare, context };
 
@@ -228,7 +228,7 @@ size_t weft_par_mismatch(const void *a, size_t a_count, const void *b, size_t b_
 }
 
 bool weft_par_equal(const void *a, size_t a_count, const void *b, size_t b_count, size_t size,
-		    weft_par_compare_fn compare, void *context, const weft_par_opts *opts)
+		    weft_compare_fn compare, void *context, const weft_par_opts *opts)
 {
 	return a_count == b_count &&
 	       weft_par_mismatch(a, a_count, b, b_count, size, compare, context, opts) == a_count;
@@ -240,7 +240,7 @@ static int bytes_compare(void *context, const void *a, const void *b)
 }
 
 int weft_par_compare(const void *a, size_t a_count, const void *b, size_t b_count, size_t size,
-		     weft_par_compare_fn compare, void *context, const weft_par_opts *opts)
+		     weft_compare_fn compare, void *context, const weft_par_opts *opts)
 {
 	size_t at = weft_par_mismatch(a, a_count, b, b_count, size, compare, context, opts);
 	int order;
@@ -258,7 +258,7 @@ int weft_par_compare(const void *a, size_t a_count, const void *b, size_t b_coun
 struct extreme {
 	const char *items;
 	size_t size, count;
-	weft_par_compare_fn compare;
+	weft_compare_fn compare;
 	void *context;
 	bool greatest;
 };
@@ -307,7 +307,7 @@ static size_t extreme(struct extreme *e, const weft_par_opts *opts)
 	return best < e->count ? best : e->count;
 }
 
-size_t weft_par_min(const void *items, size_t count, size_t size, weft_par_compare_fn compare,
+size_t weft_par_min(const void *items, size_t count, size_t size, weft_compare_fn compare,
 		    void *context, const weft_par_opts *opts)
 {
 	struct extreme e = { items, size, count, compare, context, false };
@@ -315,7 +315,7 @@ size_t weft_par_min(const void *items, size_t count, size_t size, weft_par_compa
 	return extreme(&e, opts);
 }
 
-size_t weft_par_max(const void *items, size_t count, size_t size, weft_par_compare_fn compare,
+size_t weft_par_max(const void *items, size_t count, size_t size, weft_compare_fn compare,
 		    void *context, const weft_par_opts *opts)
 {
 	struct extreme e = { items, size, count, compare, context, true };
