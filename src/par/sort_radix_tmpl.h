@@ -110,17 +110,15 @@ static void N(insertion)(const struct weft__radix *radix, char *base, size_t n)
 	char held[SIZE ? SIZE : WEFT__RADIX_WIDEST];
 
 	for (size_t i = 1; i < n; i++) {
-		char *at = base + i * BYTES;
-		uint64_t key = N(key)(radix, at);
+		uint64_t key = N(key)(radix, base + i * BYTES);
+		size_t j = i;
 
-		if (N(key)(radix, at - BYTES) <= key)
+		if (N(key)(radix, base + (i - 1) * BYTES) <= key)
 			continue;
-		memcpy(held, at, BYTES);
-		do {
-			memcpy(at, at - BYTES, BYTES);
-			at -= BYTES;
-		} while (at > base && N(key)(radix, at - BYTES) > key);
-		memcpy(at, held, BYTES);
+		memcpy(held, base + i * BYTES, BYTES);
+		for (; j > 0 && N(key)(radix, base + (j - 1) * BYTES) > key; j--)
+			memcpy(base + j * BYTES, base + (j - 1) * BYTES, BYTES);
+		memcpy(base + j * BYTES, held, BYTES);
 	}
 }
 
