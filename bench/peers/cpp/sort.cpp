@@ -11,7 +11,8 @@
 #include <tbb/parallel_sort.h>
 #endif
 
-template <class T, class Less> static bool sort_by(const struct subject_sort *s, void *at, Less less)
+template <class T, class Less>
+static bool sort_by(const struct subject_sort *s, void *at, Less less)
 {
 	T *begin = static_cast<T *>(at), *end = begin + s->n;
 
@@ -32,20 +33,17 @@ template <class T, class Less> static bool sort_by(const struct subject_sort *s,
 static bool sort(const struct subject_sort *s, void *at)
 {
 	switch (s->type) {
-	case SUBJECT_U32:
-		return sort_by<uint32_t>(s, at, std::less<uint32_t>());
-	case SUBJECT_U64:
-		return sort_by<uint64_t>(s, at, std::less<uint64_t>());
-	case SUBJECT_F64:
-		return sort_by<double>(s, at, std::less<double>());
+	case SUBJECT_U32: return sort_by<uint32_t>(s, at, std::less<uint32_t>());
+	case SUBJECT_U64: return sort_by<uint64_t>(s, at, std::less<uint64_t>());
+	case SUBJECT_F64: return sort_by<double>(s, at, std::less<double>());
 	case SUBJECT_STRUCTS:
-		return sort_by<subject_item>(s, at, [](const subject_item &a, const subject_item &b) {
-			return a.key < b.key;
-		});
+		return sort_by<subject_item>(s, at,
+					     [](const subject_item &a, const subject_item &b) {
+						     return a.key < b.key;
+					     });
 	default:
-		return sort_by<char *>(s, at, [](const char *a, const char *b) {
-			return strcmp(a, b) < 0;
-		});
+		return sort_by<char *>(
+			s, at, [](const char *a, const char *b) { return strcmp(a, b) < 0; });
 	}
 }
 
