@@ -289,10 +289,23 @@ static void inside_until_offered(weft_par par, void *arg)
 	CHECK_EQ(weft_event_wait(&offered), 0);
 }
 
-static int leaves_early(void *arg)
+/* Without sleeping, which would have a spare thread work meanwhile. */
+static void stay_busy_until(weft_event *event)
 {
-	(void)arg;
-	weft_pool_run(shared, inside_until_offered, NULL);
+	while (!weft_event_is_set(event))
+		weft__thread_yield();
+}
+
+static void busy_until_offered(weft_par par, void *arg)
+{
+	weft_event_set(&both_inside);
+	stay_busy_until(&offered);
+	(void)par, (void)arg;
+}
+
+static int leaves_early(void *busy)
+{
+	weft_pool_run(shared, busy ? busy_until_offered : inside_until_offered, NULL);
 	return 0;
 }
 
@@ -331,27 +344,6 @@ TEST(caller_that_leaves_others_behind_sends_a_thread)
 	}
 }
 
-/* Without sleeping, which would have a spare thread work meanwhile. */
-static void stay_busy_until(weft_event *event)
-{
-	while (!weft_event_is_set(event))
-		weft__thread_yield();
-}
-
-static void busy_until_offered(weft_par par, void *arg)
-{
-	weft_event_set(&both_inside);
-	stay_busy_until(&offered);
-	(void)par, (void)arg;
-}
-
-static int stays_busy(void *arg)
-{
-	(void)arg;
-	weft_pool_run(shared, busy_until_offered, NULL);
-	return 0;
-}
-
 /* The thread has no part in what both fork. It may have looked around before the second
  * one came, and then it takes one job. */
 static void fork_often_root(weft_par par, void *arg)
@@ -373,7 +365,7 @@ TEST(callers_that_are_enough_leave_threads_asleep)
 	weft_thread *thread;
 
 	shared = pool_of(2);
-	CHECK_EQ(weft_thread_spawn(&thread, stays_busy, NULL, NULL), 0);
+	CHECK_EQ(weft_thread_spawn(&thread, leaves_early, &offered, NULL), 0);
 	weft_pool_run(shared, fork_often_root, NULL);
 	weft_thread_join(thread, NULL);
 	weft_pool_stats_read(shared, &stats);
