@@ -179,6 +179,7 @@ WEFT__F void WEFT__S(mergesort_shared)(weft_par par, WEFT__T *a, WEFT__T *b, siz
 				       struct WEFT__S(state) * state)
 {
 	struct WEFT__S(runs) upper;
+	struct WEFT__S(state) lower = *state;
 	size_t half = n / 2;
 	weft_par inner;
 
@@ -191,11 +192,9 @@ WEFT__F void WEFT__S(mergesort_shared)(weft_par par, WEFT__T *a, WEFT__T *b, siz
 	upper.b = b + half;
 	upper.n = n - half;
 	upper.to_b = !to_b;
-	upper.state = *state;
-	upper.state.workers = state->workers / 2;
+	lower.workers = state->workers / 2;
+	upper.state = lower;
 	inner = weft_fork(par, &upper.job, WEFT__S(mergesort_job));
-	struct WEFT__S(state) lower = upper.state;
-
 	WEFT__S(mergesort_shared)(inner, a, b, half, !to_b, &lower);
 	weft_join(par, &upper.job, WEFT__S(mergesort_job));
 	state->stopped = lower.stopped || upper.state.stopped || weft_cancelled();

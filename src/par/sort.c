@@ -80,7 +80,8 @@ static void pairs_fill(void *context, size_t lo, size_t hi)
 	}
 }
 
-/* Sorts each run of equal keys by index. */
+/* Sorts each run of equal keys by index. Pieces end where runs do; what is behind is
+ * another's, who may be sorting it. */
 static void pairs_settle(void *context, size_t lo, size_t hi)
 {
 	static const struct weft__order by_index = { .offset = offsetof(struct weft__pair, value),
@@ -89,7 +90,7 @@ static void pairs_settle(void *context, size_t lo, size_t hi)
 
 	for (size_t begin = p->bounds[lo], end; begin < p->bounds[hi]; begin = end) {
 		end = begin + 1;
-		while (end < p->n && p->at[end].key == p->at[begin].key)
+		while (end < p->bounds[hi] && p->at[end].key == p->at[begin].key)
 			end++;
 		if (end - begin > 1 && weft__radix_sort(p->opts, p->at + begin, end - begin,
 							sizeof(*p->at), &by_index) != 0)

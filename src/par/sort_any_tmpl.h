@@ -20,8 +20,9 @@ typedef struct __attribute__((may_alias)) {
 static void FN(_partition_root)(weft_par par, void *arg)
 {
 	struct FN(_call) *c = arg;
+	const T any = *c->a; /* a predicate has no pivot */
 
-	c->n = FN(_split_together)(par, c->a, c->n, c->a, false, &c->state);
+	c->n = FN(_split_together)(par, c->a, c->n, &any, false, &c->state);
 }
 
 static int FN(_do)(struct any *any, void *base, size_t n, const weft_par_opts *opts)

@@ -83,11 +83,12 @@ static void radix(struct strings *s, size_t offset)
 
 static void sort_run(struct strings *s);
 
-static size_t run_end(const struct strings *s, size_t lo)
+/* In [lo, hi), which ends where a run does: what is behind may be in other hands. */
+static size_t run_end(const struct strings *s, size_t lo, size_t hi)
 {
 	size_t end = lo + 1;
 
-	while (end < s->n && s->at[end].key == s->at[lo].key)
+	while (end < hi && s->at[end].key == s->at[lo].key)
 		end++;
 	return end;
 }
@@ -107,7 +108,7 @@ static struct strings sort_runs(struct strings *s, size_t lo, size_t hi, size_t 
 	for (size_t end; lo < hi && !weft_load_relaxed(&s->cancelled); lo = end) {
 		struct strings run = { .at = s->at + lo, .depth = s->depth, .opts = s->opts };
 
-		end = run_end(s, lo);
+		end = run_end(s, lo, hi);
 		run.n = end - lo;
 		if (run.n == 1)
 			continue;

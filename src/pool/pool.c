@@ -130,6 +130,11 @@ weft_pool *weft__pool_here(void)
 	return self && self->core ? self->core->pool : &global;
 }
 
+bool weft__pool_is_global(const weft_pool *pool)
+{
+	return pool == &global;
+}
+
 weft_pool *weft__pool_or_global(const weft_pool *pool)
 {
 	return pool ? (weft_pool *)(uintptr_t)pool : &global;

@@ -334,6 +334,7 @@ void weft__pool_run_alone(struct weft__core *core, weft_pool_fn fn, void *arg);
 
 /* The pool that the caller is inside of, else the global one. */
 weft_pool *weft__pool_here(void);
+bool weft__pool_is_global(const weft_pool *pool);
 
 /* NULL is the global one. */
 weft_pool *weft__pool_or_global(const weft_pool *pool);

@@ -19,8 +19,8 @@
  * Who rests for REST_NS while there are more threads than the width leaves. The record
  * is free for another from then on, and late touches of it (a wake, a question) are harmless.
  * Threads are not kept in a list: who leaves joins the one who left before, and the end
- * joins the last. A thread that the user's spawner made is not ours to join: the end waits
- * until it is out of the pool.
+ * joins the last. The global pool has no end, so its threads are nobody's to join. Nor is
+ * a thread that the user's spawner made: the end waits until it is out of the pool.
  *
  * staff.1  `blocked` is added to, or `width` is changed, by a seq_cst step, then offers and
  *          tasks are looked at; who sleeps, or ends its search, has left the census, then
@@ -200,7 +200,9 @@ bool weft__staff_leave(struct weft__worker *w, bool stop)
 
 	weft__gate_enter(&core->staff);
 	record_give_back(core, w->index);
-	if (!own) {
+	if (!own && weft__pool_is_global(core->pool)) {
+		weft__thread_detach(weft__thread_self());
+	} else if (!own) {
 		before = core->last;
 		core->last = weft__thread_self().handle;
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rig.h"
+#include "rt/sanitize.h"
 
 static struct server server;
 static struct client c;
@@ -147,6 +148,8 @@ TEST(sigusr2_tells_what_the_fibers_do_and_goes_on)
 {
 	struct server s;
 
+	if (WEFT__TSAN)
+		SKIP("ThreadSanitizer keeps signals back from a thread that sleeps");
 	SERVER_START(&s, "--workers", "2");
 	client_open(&c, &s);
 	ask(&c, "PING", "+PONG\r\n");
