@@ -5,9 +5,8 @@
  * and free pools.
  * Method: callers of every kind, on threads and fibers, that do a random one of these in
  * pools which they share, and count what they have asked for; at the end the counts must
- * be equal. WEFT_STRESS_OPS is the operations of each caller (default 300), WEFT_STRESS_MS
- * instead ends after so many milliseconds; the seed is printed, and taken from
- * WEFT_STRESS_SEED.
+ * be equal. Each caller does one for 10,000 of WEFT_STRESS_OPS (default 3,000,000), or goes
+ * on for WEFT_STRESS_MS milliseconds; the seed is printed, and taken from WEFT_STRESS_SEED.
  */
 #include "check.h"
 
@@ -25,6 +24,7 @@
 #include "weft/task.h"
 #include "weft/thread.h"
 
+enum { STEPS = 10000 }; /* a call is a program of its own, and counts as so many */
 enum { CALLERS = 6, POOLS = 2, WORKERS_MOST = 5 };
 
 static weft_pool *pools[POOLS];
@@ -326,7 +326,8 @@ int main(void)
 	uint64_t ms = number_of("WEFT_STRESS_MS", 0);
 	weft_pool_stats stats;
 
-	operations = (long)number_of("WEFT_STRESS_OPS", (uint64_t)operations);
+	operations = (long)(number_of("WEFT_STRESS_OPS", (uint64_t)operations * STEPS) / STEPS);
+	operations = operations > 0 ? operations : 1;
 	if (ms)
 		until = weft_after_ms((int64_t)ms);
 	printf("WEFT_STRESS_SEED=%llu\n", (unsigned long long)seed);
